@@ -1,0 +1,62 @@
+"""Settings: frozen, made once by the command line from options and `HEADWATER_…` variables."""
+
+from pathlib import Path
+
+import msgspec
+
+from headwater.clock import MINUTE_MS
+
+
+class Windows(msgspec.Struct, frozen=True):
+    """How far an event's own time may lie from its receipt, in milliseconds."""
+
+    past_ms: int = 120 * MINUTE_MS
+    """Older: Bigmind's goes to the migration lane by itself, BIK's real-time event is rejected."""
+    future_ms: int = 30 * MINUTE_MS
+    """Further ahead: rejected."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one headwater runs with."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    windows: Windows = Windows()
+    max_body: int = 5 * 1024 * 1024
+    """Bytes of a request body, and of what a compressed one inflates to."""
+    max_event: int = 256 * 1024
+    """Bytes of one event as JSON."""
+    segment_bytes: int = 64 * 1024 * 1024
+    """Size at which a log segment is closed and the next one begun."""
+    block_events: int = 50_000
+    """The most events the engine inserts at once."""
+
+    @property
+    def log_dir(self) -> Path:
+        return self.data_dir / "log"
+
+    @property
+    def store_dir(self) -> Path:
+        return self.data_dir / "store"
+
+    @property
+    def catalog_path(self) -> Path:
+        return self.data_dir / "catalog.db"
+
+    @property
+    def state_path(self) -> Path:
+        return self.data_dir / "state.db"
+
+    @property
+    def secret_path(self) -> Path:
+        """The key of the keys' hashes; apart from the catalog, so that a copy of that alone tells no key."""
+        return self.data_dir / "key-secret"
+
+    @property
+    def credentials_path(self) -> Path:
+        return self.data_dir / "credentials.json"
+
+    @property
+    def engine_socket(self) -> Path:
+        return self.data_dir / "engine.sock"

@@ -1,0 +1,81 @@
+"""Every exception of headwater, in one tree.
+
+    HeadwaterError
+    ├── SettingsError            the operator gave a setting that cannot be
+    ├── StartError               a lock, a port or a file stands in the way of a start
+    ├── CorruptionError          log, state and store contradict each other: stop, tell, touch nothing
+    ├── UnavailableError         503: try again later, nothing was taken
+    │   └── LogUnavailableError  the log cannot promise durability now
+    └── RequestError             the caller's mistake: has an HTTP status
+        ├── UnauthenticatedError 401
+        ├── ForbiddenError       403
+        ├── NotFoundError        404
+        ├── ConflictError        409
+        └── InvalidError         400, names the path of the fault
+
+A rejected event is no exception: it is a value with a reason (see `outcomes`).
+`web.problems` maps this tree to RFC 9457 answers, the dialects map it to their own shapes.
+"""
+
+
+class HeadwaterError(Exception):
+    """The root: everything headwater raises on purpose."""
+
+
+class SettingsError(HeadwaterError):
+    """A setting is missing, malformed or contradicts another."""
+
+
+class StartError(HeadwaterError):
+    """Something outside (a lock, a port, a directory) keeps a role from starting."""
+
+
+class CorruptionError(HeadwaterError):
+    """Log, state and store contradict each other; going on could lose or double events."""
+
+
+class UnavailableError(HeadwaterError):
+    """Nothing was taken; the same request may succeed after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class LogUnavailableError(UnavailableError):
+    """The log could not make a batch durable; whatever it held of it is not read."""
+
+
+class RequestError(HeadwaterError):
+    """The caller's mistake. `status` is the HTTP status, `title` its short name."""
+
+    status = 400
+    title = "Bad Request"
+
+
+class UnauthenticatedError(RequestError):
+    status = 401
+    title = "Unauthorized"
+
+
+class ForbiddenError(RequestError):
+    status = 403
+    title = "Forbidden"
+
+
+class NotFoundError(RequestError):
+    status = 404
+    title = "Not Found"
+
+
+class ConflictError(RequestError):
+    status = 409
+    title = "Conflict"
+
+
+class InvalidError(RequestError):
+    """The request is malformed; `path` says where, as in `events[3].identity.id`."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path

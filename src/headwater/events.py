@@ -1,0 +1,118 @@
+"""Events and batches on their way from the wire to the store.
+
+A batch's id is a UUIDv7 whose last byte is 0; its events' ids are the same with 1, 2, … 100 there. So an event's id
+tells when it came, and which batch it came in, without a lookup.
+"""
+
+import os
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+MAX_BATCH = 100
+"""Events in one request (source: both documents)."""
+
+_SUFFIXES = tuple(f"{n:02x}" for n in range(1, MAX_BATCH + 1))
+
+
+class Lane(StrEnum):
+    """The two pipelines. The migration lane yields to the realtime lane."""
+
+    REALTIME = "realtime"
+    MIGRATION = "migration"
+
+
+class Event(msgspec.Struct, gc=False):
+    """One decoded event, the same for every dialect, before anything was decided about it."""
+
+    signal: str
+    """The slug as sent."""
+    identities: tuple[str, ...]
+    """`type:id`, split at its first colon; at least one."""
+    data: dict[str, Any]
+    occurred_ms: int | None = None
+    """None: the moment of receipt."""
+    migration: bool = False
+    """The sender asked for the migration lane."""
+    version: int | None = None
+    """None: the latest."""
+    name: str | None = None
+    reference: str | None = None
+
+
+ROW = (
+    "id",  # UUID text
+    "signal",  # slug
+    "signal_id",
+    "schema_version",  # or null
+    "occurred_ms",
+    "reason",  # empty: not rejected
+    "detail",  # what a rejected event failed on, for people
+    "identities",  # ["type:id", …]
+    "name",  # or null
+    "data",  # the object
+    "reference",  # or null
+    "backfill_id",  # or empty
+)
+"""The columns of one line of a log record, in order: a JSON array per event, without a raw line feed inside.
+
+What all events of a block or batch share (block, lane, workspace, dialect) is put in front by the engine, so that
+the log stays small and the engine only joins bytes."""
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """The events of one batch that go to one lane."""
+
+    lane: Lane
+    count: int
+    first_ms: int
+    """The smallest `occurred_ms` among them; `last_ms` the greatest."""
+    last_ms: int
+    lines: bytes
+    """`count` JSON arrays as in `ROW`, each ended by a line feed."""
+
+
+class Batch(msgspec.Struct, frozen=True, gc=False):
+    """What one request gives to the log: all of it becomes durable, or nothing."""
+
+    id: bytes
+    """16 bytes, see `new_batch_id`."""
+    workspace: str
+    """`ws_` + 8 base62."""
+    dialect: str
+    parts: tuple[Part, ...]
+    """One or two, at most one a lane."""
+
+
+def new_batch_id(received_ms: int) -> bytes:
+    """A UUIDv7 (RFC 9562) of this moment with 66 random bits and a last byte of 0, as 16 bytes."""
+    noise = bytearray(os.urandom(10))
+    noise[0] = 0x70 | noise[0] & 0x0F
+    noise[2] = 0x80 | noise[2] & 0x3F
+    noise[9] = 0
+    return received_ms.to_bytes(6, "big") + noise
+
+
+def event_ids(batch_id: bytes, count: int) -> list[str]:
+    """The ids of a batch's events, in order, as UUID text."""
+    prefix = str(UUID(bytes=batch_id))[:-2]
+    return [prefix + suffix for suffix in _SUFFIXES[:count]]
+
+
+def batch_of(event_id: UUID) -> bytes:
+    """The id of the batch that an event came in."""
+    return event_id.bytes[:15] + b"\0"
+
+
+def received_ms(id_bytes: bytes) -> int:
+    """The moment a batch or event was received, in UTC milliseconds, read off its id."""
+    return int.from_bytes(id_bytes[:6], "big")
+
+
+def month_of(ms: int) -> int:
+    """The UTC month of a moment as 202611: the store's partition of an event received then."""
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return moment.year * 100 + moment.month

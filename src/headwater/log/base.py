@@ -1,0 +1,125 @@
+"""The log: where an acknowledged batch lies, durable, until the engine has stored it.
+
+The gateway alone writes (`Appender`), the engine alone reads and trims (`Reader`); they share files, no memory. A
+position is a whole number that only grows, from 0; a record's position is where it begins, and the position after it
+is where the next one begins. Both lanes share one sequence, so that a batch that goes to both is one record, durable
+as a whole; each lane has a cursor of its own.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import msgspec
+
+from headwater.events import Batch, Lane
+
+
+class Status(msgspec.Struct, frozen=True, gc=False):
+    """How the log is, for `/readyz` and `/metrics`."""
+
+    ready: bool
+    why: str
+    """Empty when ready; else what is wrong, for people: "the disk is full (ENOSPC)"."""
+    durable: int
+    """The position up to which everything is durable."""
+    commits: int
+    """Commits (one fsync each) since the start."""
+    batches: int
+    """Batches made durable since the start."""
+
+
+class LaneHead(msgspec.Struct, frozen=True, gc=False):
+    """One lane's share of a record, as its header tells it."""
+
+    count: int
+    first_ms: int
+    last_ms: int
+
+
+class Head(msgspec.Struct, frozen=True, gc=False):
+    """A record without its events: what can be known without decompressing it."""
+
+    position: int
+    end: int
+    """The position after it."""
+    batch: bytes
+    workspace: str
+    dialect: str
+    lanes: dict[Lane, LaneHead]
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One lane's events of one batch, read back."""
+
+    position: int
+    end: int
+    batch: bytes
+    workspace: str
+    dialect: str
+    lane: Lane
+    count: int
+    first_ms: int
+    last_ms: int
+    lines: bytes
+    """As `events.Part.lines`."""
+
+
+class Chunk(msgspec.Struct, frozen=True, gc=False):
+    """A run of one lane's records."""
+
+    records: tuple[Record, ...]
+    end: int
+    """Where the next read begins; beyond the last record, for records of the other lane are passed over."""
+    count: int
+    """Events in it."""
+
+
+class Appender(Protocol):
+    """The gateway's side. One in the world for a log; opening it repairs what a crash tore and waits for the lock."""
+
+    async def append(self, batch: Batch) -> None:
+        """Returns once the whole batch is durable.
+
+        Many callers share a commit. Raises LogUnavailableError when it did not become durable: then no reader
+        ever sees it, now or after a crash.
+        """
+
+    def status(self) -> Status: ...
+
+    def close(self) -> None:
+        """Makes durable what was handed in, then lets go of the lock. Idempotent."""
+
+
+class Reader(Protocol):
+    """The engine's side, and the gateway's for what it rebuilds at a start. Sees durable records only."""
+
+    def durable(self) -> int:
+        """The position up to which records can be read. 0 while there is no log yet. Cheap: it is polled."""
+
+    def read(self, lane: Lane, start: int, most: int, bound: int | None = None) -> Chunk:
+        """Records of `lane` from `start` on, whole ones, until `most` events are reached or the end.
+
+        The record that reaches `most` is in. With `bound`, no record at or beyond that position is taken: the same
+        `start`, `most` and `bound` always give the same records, byte for byte. Raises CorruptionError when a
+        durable record's checksum does not hold or `start` was trimmed.
+        """
+
+    def heads(self, start: int) -> Iterator[Head]:
+        """Headers from `start` (or the oldest there is, when that was trimmed) to the durable end."""
+
+    def record(self, position: int, lane: Lane) -> Record | None:
+        """The record that begins there; None when it was trimmed or has nothing for the lane."""
+
+    def since(self, ms: int) -> int:
+        """A position at or before every record received at `ms` or later; as late as is cheap to know."""
+
+    def trim(self, before: int, keep_since_ms: int) -> int:
+        """Removes whole segments that lie before `before` and hold nothing received at `keep_since_ms` or later.
+
+        Returns the oldest position left. Never needs free space.
+        """
+
+    def size(self) -> int:
+        """Bytes the log takes on disk."""
+
+    def close(self) -> None: ...

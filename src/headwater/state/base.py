@@ -1,0 +1,60 @@
+"""The engine's own memory: how far each lane is stored, which block is in doubt, which identities belong together."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+
+from headwater.events import Lane
+
+
+class Cursor(msgspec.Struct, frozen=True, gc=False):
+    """How far a lane is stored."""
+
+    position: int
+    """Everything of the lane before it is in the store."""
+    block: int
+    """The number of the last block committed; 0 before the first."""
+
+
+class Plan(msgspec.Struct, frozen=True, gc=False):
+    """A block about to be inserted, written down before the insert begins."""
+
+    lane: Lane
+    block: int
+    """1, 2, 3, … per lane."""
+    start: int
+    """Log positions: the block is the lane's records in [start, end)."""
+    end: int
+    months: dict[int, int]
+    """Rows by partition (202611), to see after a crash what of it is there."""
+
+
+class Link(msgspec.Struct, frozen=True, gc=False, order=True):
+    """Two identities of one workspace that a processed event named together; `a` < `b`."""
+
+    workspace: str
+    a: str
+    b: str
+
+
+class State(Protocol):
+    """Every verb is durable when it returns."""
+
+    def cursors(self) -> dict[Lane, Cursor]:
+        """Both lanes, always."""
+
+    def plans(self) -> dict[Lane, Plan]:
+        """Blocks written down and not committed: at most one a lane."""
+
+    def plan(self, plan: Plan) -> None:
+        """Writes a block down."""
+
+    def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> None:
+        """The block is in the store: moves the cursor to its end, drops its plan, adds the links, and writes down
+        the same lane's next block if one is given: one transaction. Links known already are no fault."""
+
+    def connected(self, workspace: str, identity: str) -> list[str]:
+        """The identities linked to this one, directly or through others, itself included, sorted."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,38 @@
+"""The store: where events end up and questions are answered. ClickHouse, embedded or a server: the same SQL files."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from headwater.events import Lane
+
+
+class Block(msgspec.Struct, frozen=True, gc=False):
+    """Rows that are inserted together."""
+
+    lane: Lane
+    number: int
+    chunks: Sequence[bytes]
+    """JSONCompactEachRow lines in the order of `store.rows.COLUMNS`."""
+    count: int
+
+
+class Store(Protocol):
+    """Safe to call from several threads."""
+
+    def insert(self, block: Block) -> None:
+        """Durable when it returns. A crash in between may leave the rows of some months there and of others not."""
+
+    def counts(self, lane: Lane, block: int) -> dict[int, int]:
+        """The block's rows in the store, by month (202611)."""
+
+    def rows(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Answers the named query (a file `store/sql/NAME.sql`); values travel as parameters, never as SQL."""
+
+    def stream(self, query: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
+        """The same, as NDJSON in pieces of bounded size. Close it (or exhaust it) to free its connection."""
+
+    def close(self) -> None: ...
+
+
