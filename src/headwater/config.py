@@ -27,6 +27,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of a request body, and of what a compressed one inflates to."""
     max_event: int = 256 * 1024
     """Bytes of one event as JSON."""
+    max_in_flight: int = 1000
+    """Ingest requests answered at once; one more is told to come back (503)."""
     segment_bytes: int = 64 * 1024 * 1024
     """Size at which a log segment is closed and the next one begun."""
     block_events: int = 50_000

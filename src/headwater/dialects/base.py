@@ -1,0 +1,130 @@
+"""What a wire language is to the rest of headwater: bytes to events, a receipt to an answer, a fault to an error."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from headwater.events import Event
+from headwater.signals import Signal
+
+
+class Fault(msgspec.Struct, frozen=True, gc=False):
+    """One thing wrong with one event of a request."""
+
+    index: int
+    path: tuple[str | int, ...]
+    """Within the event: `("identity", "id")`; empty for the event as a whole."""
+    code: str
+    """Closed list: required, type, value, date, identity, unknown_field, too_large, unknown_signal,
+    unknown_version, schema."""
+    text: str
+    """What follows the path's name: "is required", "must be a number"."""
+
+
+class Request(msgspec.Struct, gc=False):
+    """A request's events as far as they could be read."""
+
+    events: Sequence[Event | None]
+    """In the batch's order; None where a fault stands against it."""
+    faults: list[Fault]
+    ignored: int = 0
+    """Unknown fields passed over."""
+    prefix: str = ""
+    """How the path of an event begins: `events[%d]`, or empty when the body is the event."""
+
+
+class BodyError(Exception):
+    """The request as a whole cannot be read; 400 with this message. `path` is empty for the body itself."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+
+class Limits(msgspec.Struct, frozen=True, gc=False):
+    """Rate limit headers: over all signals of a request that have a limit."""
+
+    limit: int
+    """The highest of them."""
+    remaining: int
+    """The lowest remainder after this request."""
+    reset_ms: int
+
+
+class Taken(msgspec.Struct, frozen=True, gc=False):
+    """One event of a request that passed: where it stood, and what it became."""
+
+    id: str
+    """Empty when it was over its signal's rate limit."""
+    signal: Signal
+    version: int | None
+    reference: str | None
+
+
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    """What a request led to, once durable."""
+
+    batch: str
+    """The batch's id as UUID text; empty when nothing was taken."""
+    taken: list[Taken]
+    """Acknowledged events, in the batch's order."""
+    limited: list[Taken]
+    """Those over their limit."""
+    limits: Limits | None
+    """None when no signal of the request has a limit."""
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """A complete HTTP answer but for the headers every answer has."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Dialect(Protocol):
+    """One wire language. Pure: no I/O, no clock."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    """Every path that begins so is this dialect's: errors there have its shape, as on its routes."""
+    routes: Mapping[str, bool]
+    """Path to whether it takes a single event."""
+    old_migrates: bool
+    """Whether an old event goes to the migration lane by itself (see `rules.lane`)."""
+    collects_faults: bool
+    """Lists the faults of all checks together (else the first check that fails answers)."""
+    limits_whole: bool
+    """A request of which one event is over a limit is refused as a whole (else it is taken in part)."""
+    nulls_absent: bool
+    """A property that is null counts as absent for its schema."""
+    properties: str
+    """The event's field that holds `data`."""
+    signal_field: str
+
+    def decode(self, body: bytes, single: bool, region: str | None) -> Request:
+        """Raises BodyError. `region`: where phone numbers without a country code are read."""
+
+    def encode(self, receipt: Receipt, single: bool) -> Answer: ...
+
+    def refuse(self, request: Request, faults: Sequence[Fault]) -> Answer:
+        """400 (or 404) for faults; at least one."""
+
+    def error(self, status: int, message: str = "", path: str = "") -> Answer:
+        """Any other error; an empty message gives the status' usual words."""
+
+    def over_limit(self, receipt: Receipt) -> Answer:
+        """429: nothing was taken."""
+
+
+def render(prefix: str, fault: Fault) -> str:
+    """A fault's whole path: `events[3].identity.id`."""
+    start = prefix % fault.index if "%d" in prefix else prefix
+    return (start + dotted(fault.path)).removeprefix(".")
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """`.identity.ids[2]`: names after dots, places in brackets."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)

@@ -1,0 +1,38 @@
+"""Quotas in the memory of the one gateway. Rebuilt from the log when it starts."""
+
+from collections.abc import Iterable, Mapping
+
+from headwater.rules.quota import Grant, Want, grant
+
+
+class MemoryQuotas:
+    """Implements `quotas.base.Quotas`. Exact because nothing is awaited between reading and writing a count."""
+
+    def __init__(self, taken: Iterable[tuple[int, str, int]] = ()) -> None:
+        """`taken`: (window, signal id, events) of what was acknowledged before."""
+        self._window = 0
+        self._used: dict[str, int] = {}
+        for window, signal_id, count in taken:
+            self._turn(window)
+            if window == self._window:
+                self._used[signal_id] = self._used.get(signal_id, 0) + count
+
+    async def grant(self, wants: Mapping[str, Want], window: int, whole: bool) -> dict[str, Grant]:
+        self._turn(window)
+        grants = {signal_id: grant(self._used.get(signal_id, 0), want) for signal_id, want in wants.items()}
+        if whole and any(grants[signal_id].count < want.count for signal_id, want in wants.items()):
+            return grants
+        for signal_id, given in grants.items():
+            self._used[signal_id] = self._used.get(signal_id, 0) + given.count
+        return grants
+
+    async def give_back(self, grants: Mapping[str, Grant], window: int) -> None:
+        if window == self._window:
+            for signal_id, given in grants.items():
+                self._used[signal_id] -= given.count
+
+    def _turn(self, window: int) -> None:
+        # A clock that was set back must not open a window anew: the later one goes on until time has passed it.
+        if window > self._window:
+            self._window = window
+            self._used = {}

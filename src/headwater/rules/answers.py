@@ -1,0 +1,178 @@
+"""An event on its way out: from a row of the store or a line of the log to what is answered about it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from headwater import clock
+from headwater.events import Lane
+from headwater.events import received_ms as received_ms_of
+from headwater.outcomes import Status
+from headwater.rules.filters import Place
+from headwater.rules.identity import split_identity
+
+
+class Row(msgspec.Struct, gc=False):
+    """What is known of one event, wherever it lies. The store's queries give columns of these names."""
+
+    event_id: str
+    signal: str
+    signal_id: str
+    schema_version: int | None
+    dialect: str
+    identities: list[str]
+    name: str | None
+    occurred_ms: int
+    lane: Lane
+    status: Status
+    reason: str
+    detail: str
+    data: str
+    """The object as JSON text."""
+    reference: str | None
+    backfill_id: str
+    block: int = 0
+    """0: not in the store."""
+    position: int = -1
+    """Where its record begins; -1: not from the log."""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.occurred_ms, self.event_id)
+
+
+class Identity(msgspec.Struct, gc=False):
+    type: str
+    id: str
+
+
+class EventAnswer(msgspec.Struct, gc=False):
+    """`GET /v1/events/{id}`."""
+
+    id: str
+    signal: str
+    signal_id: str
+    schema_version: int | None
+    dialect: str
+    identities: list[Identity]
+    profile_id: str | None
+    name: str | None
+    occurred_at: str
+    received_at: str
+    lane: Lane
+    status: Status
+    reason: str | None
+    detail: str | None
+    data: msgspec.Raw
+    reference: str | None
+    backfill_id: str | None
+
+
+class Page(msgspec.Struct):
+    """A list: newest first, and the cursor of the page after it, if there is one."""
+
+    data: Sequence[EventAnswer]
+    next: str | None = None
+
+
+class ProfileAnswer(msgspec.Struct):
+    """`GET /v1/profiles/{type}:{id}`. Only processed events count."""
+
+    id: str
+    name: str | None
+    identities: list[Identity]
+    events: int
+    first_seen: str
+    """When the earliest event occurred; `last_seen` the latest."""
+    last_seen: str
+    states: dict[str, Any]
+    metrics: dict[str, Any]
+    cohorts: list[Any]
+
+
+class PipelineAnswer(msgspec.Struct, frozen=True):
+    """One lane of `GET /v1/pipelines`."""
+
+    lane: Lane
+    events: int
+    bytes: int
+    age_seconds: float
+    """Since the oldest of them was received; 0 when there is none."""
+
+
+class _Line(msgspec.Struct, array_like=True, gc=False):
+    """As `events.ROW`."""
+
+    id: str
+    signal: str
+    signal_id: str
+    schema_version: int | None
+    occurred_ms: int
+    reason: str
+    detail: str
+    identities: list[str]
+    name: str | None
+    data: msgspec.Raw
+    reference: str | None
+    backfill_id: str
+
+
+_lines = msgspec.json.Decoder(_Line)
+
+
+Wanted = Callable[[str, list[str], int], bool]
+"""(signal, identities, occurred_ms) to whether the event is."""
+
+
+def rows_of(lines: bytes, dialect: str, lane: Lane, position: int, wanted: Wanted) -> list[Row]:
+    """The wanted events among a log record's lines, pending.
+
+    What the gateway decided about them is not told before it holds, that is before they are stored.
+    """
+    return [
+        Row(
+            event_id=line.id,
+            signal=line.signal,
+            signal_id=line.signal_id,
+            schema_version=line.schema_version,
+            dialect=dialect,
+            identities=line.identities,
+            name=line.name,
+            occurred_ms=line.occurred_ms,
+            lane=lane,
+            status=Status.PENDING,
+            reason="",
+            detail="",
+            data=bytes(line.data).decode(),
+            reference=line.reference,
+            backfill_id=line.backfill_id,
+            position=position,
+        )
+        for line in _lines.decode_lines(lines)
+        if wanted(line.signal, line.identities, line.occurred_ms)
+    ]
+
+
+def answer_of(row: Row, profile_id: str | None) -> EventAnswer:
+    """The answer about one event."""
+    received_ms = received_ms_of(bytes.fromhex(row.event_id[:8] + row.event_id[9:13]))
+    return EventAnswer(
+        id=row.event_id,
+        signal=row.signal,
+        signal_id=row.signal_id,
+        schema_version=row.schema_version,
+        dialect=row.dialect,
+        identities=[Identity(*split_identity(identity)) for identity in row.identities],
+        profile_id=profile_id,
+        name=row.name,
+        occurred_at=clock.to_iso(row.occurred_ms),
+        received_at=clock.to_iso(received_ms),
+        lane=row.lane,
+        status=row.status,
+        reason=row.reason or None,
+        detail=row.detail or None,
+        data=msgspec.Raw(row.data),
+        reference=row.reference,
+        backfill_id=row.backfill_id or None,
+    )

@@ -1,0 +1,35 @@
+"""Who asks: the key in a request's Authorization header."""
+
+import base64
+import binascii
+
+from headwater.catalog.base import Catalog, Principal
+
+
+def authenticate(catalog: Catalog, header: bytes | None) -> Principal | None:
+    """The principal of `Bearer KEY` or `Basic X`; None when there is no good key.
+
+    X is the key itself, or base64 of `user:pass` with the key as user or as password. The scheme's name is
+    case-insensitive (RFC 9110).
+    """
+    if not header:
+        return None
+    scheme, _, rest = header.partition(b" ")
+    scheme = scheme.lower()
+    if scheme == b"bearer":
+        return _principal(catalog, rest.strip())
+    if scheme != b"basic":
+        return None
+    return _principal(catalog, rest.strip()) or _from_pair(catalog, rest.strip())
+
+
+def _from_pair(catalog: Catalog, encoded: bytes) -> Principal | None:
+    try:
+        user, _, password = base64.b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True).partition(b":")
+    except (binascii.Error, ValueError):
+        return None
+    return _principal(catalog, user) or _principal(catalog, password)
+
+
+def _principal(catalog: Catalog, key: bytes) -> Principal | None:
+    return catalog.principal(key.decode()) if key.isascii() else None

@@ -1,0 +1,112 @@
+"""`/docs`: the OpenAPI document as one page of plain HTML. No script, no other host, works printed."""
+
+from html import escape
+from typing import Any
+
+import msgspec
+
+_STYLE = """
+:root{color-scheme:light dark;--line:#8884;--soft:#8881;--accent:#0b6bcb}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1.5rem}
+h1{margin:.2rem 0}
+h2{margin:2.5rem 0 .5rem;border-bottom:1px solid var(--line)}
+details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0;padding:.5rem .8rem}
+summary{cursor:pointer;overflow-wrap:anywhere}
+summary b{color:var(--accent);display:inline-block;min-width:4.2rem}
+code,pre{font:.88em/1.45 ui-monospace,monospace}
+pre{background:var(--soft);padding:.6rem;overflow:auto;border-radius:.4rem}
+table{border-collapse:collapse;width:100%;display:block;overflow-x:auto}
+td,th{text-align:left;padding:.25rem .6rem .25rem 0;vertical-align:top;border-top:1px solid var(--line)}
+nav a{margin-right:1rem}
+"""
+
+HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
+
+
+def page(api: dict[str, Any]) -> str:
+    """HTML for an OpenAPI 3.1 document."""
+    groups: dict[str, list[str]] = {}
+    for path, item in api["paths"].items():
+        for method, call in item.items():
+            groups.setdefault((call.get("tags") or ["Other"])[0], []).append(_call(api, path, method, call))
+    links = " ".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in groups)
+    body = "".join(f'<h2 id="{escape(name)}">{escape(name)}</h2>{"".join(calls)}' for name, calls in groups.items())
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>headwater API</title>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body><h1>headwater API</h1>"
+        f"<p>{escape(api['info'].get('summary', ''))} Version {escape(api['info']['version'])}. "
+        'As a document: <a href="/openapi.json">/openapi.json</a>.</p>'
+        "<p>Send your key with every request: <code>Authorization: Bearer sk_…</code></p>"
+        f"<nav>{links}</nav>{body}</body></html>"
+    )
+
+
+def _call(api: dict[str, Any], path: str, method: str, call: dict[str, Any]) -> str:
+    parts = [f"<p>{escape(call['description'])}</p>" if call.get("description") else ""]
+    if call.get("parameters"):
+        rows = "".join(_parameter(parameter) for parameter in call["parameters"])
+        parts.append(f"<h4>Parameters</h4><table>{rows}</table>")
+    if "requestBody" in call:
+        parts.append("<h4>Body</h4>" + _content(api, call["requestBody"]))
+    for status, response in call["responses"].items():
+        parts.append(f"<h4>{escape(status)} {escape(response.get('description', ''))}</h4>{_content(api, response)}")
+    title = f"<b>{method.upper()}</b> <code>{escape(path)}</code> {escape(call.get('summary', ''))}"
+    return f"<details><summary>{title}</summary>{''.join(parts)}</details>"
+
+
+def _parameter(parameter: dict[str, Any]) -> str:
+    name = f"<code>{escape(parameter['name'])}</code>"
+    text = parameter.get("description") or parameter.get("schema", {}).get("description", "")
+    return f"<tr><td>{name}</td><td>{escape(parameter['in'])}</td><td>{escape(text)}</td></tr>"
+
+
+def _content(api: dict[str, Any], holder: dict[str, Any]) -> str:
+    for media in holder.get("content", {}).values():
+        schema = media.get("schema", {})
+        example = media.get("example", _example(api, schema, 0))
+        shown = msgspec.json.format(msgspec.json.encode(example), indent=2).decode()
+        return f"{_fields(api, schema)}<pre>{escape(shown)}</pre>"
+    return ""
+
+
+def _fields(api: dict[str, Any], schema: dict[str, Any]) -> str:
+    schema = _resolve(api, schema)
+    required = schema.get("required", [])
+    rows = [
+        f"<tr><td><code>{escape(name)}</code></td><td>{'required' if name in required else 'optional'}</td>"
+        f"<td>{escape(_resolve(api, field).get('description', ''))}</td></tr>"
+        for name, field in schema.get("properties", {}).items()
+    ]
+    return f"<table>{''.join(rows)}</table>" if rows else ""
+
+
+def _resolve(api: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        found: dict[str, Any] = api["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        return found
+    return schema
+
+
+def _example(api: dict[str, Any], schema: dict[str, Any], depth: int) -> Any:
+    """Something of this schema's shape, from its own examples where it has them."""
+    schema = _resolve(api, schema)
+    if "example" in schema:
+        return schema["example"]
+    if schema.get("examples"):
+        return schema["examples"][0]
+    for known in ("const", "default"):
+        if known in schema:
+            return schema[known]
+    for choice in ("oneOf", "anyOf", "allOf"):
+        if schema.get(choice):
+            return _example(api, schema[choice][0], depth)
+    if schema.get("enum"):
+        return schema["enum"][0]
+    kind = schema.get("type")
+    if kind == "object" and depth < 6:
+        return {name: _example(api, field, depth + 1) for name, field in schema.get("properties", {}).items()}
+    if kind == "array" and depth < 6:
+        return [_example(api, schema.get("items", {}), depth + 1)]
+    plain: dict[Any, Any] = {"string": "…", "integer": 1, "number": 1.5, "boolean": True}
+    return plain.get(kind if isinstance(kind, str) else None, {} if kind == "object" else None)

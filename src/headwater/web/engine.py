@@ -1,0 +1,105 @@
+"""The engine's HTTP application: the questions, and how the engine is. It listens on a Unix socket alone."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fastapi import FastAPI, Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from headwater import clock
+from headwater.insight import Insight
+from headwater.pipeline import Status
+from headwater.web import problems
+from headwater.web.query import Threads, router
+
+PipelineStatus = Callable[[], Status]
+
+
+def engine_app(insight: Insight, pipeline_status: PipelineStatus) -> FastAPI:
+    """Questions, `/livez`, `/readyz` and `/metrics`; no documentation, for that is the gateway's."""
+    app = FastAPI(title="headwater engine", docs_url=None, redoc_url=None, openapi_url=None)
+    problems.install(app)
+    app.add_middleware(HeadAsGet)
+    app.include_router(router(insight))
+    registry = CollectorRegistry()
+    registry.register(EngineFigures(insight, pipeline_status))
+    threads = Threads()
+
+    @app.get("/livez")
+    async def livez() -> dict[str, bool]:
+        return {"alive": True}
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        status = pipeline_status()
+        if status.ready:
+            return Response(b'{"ready":true}', media_type="application/json")
+        answer = problems.problem(503, status.why, retry_after=1)
+        return Response(answer.body, answer.status, {name.decode(): value.decode() for name, value in answer.headers})
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        text = await threads.do(lambda: generate_latest(registry))
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return app
+
+
+class HeadAsGet:
+    """HEAD is answered as GET is; the server leaves the body out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("method") == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
+
+
+class EngineFigures(Collector):
+    """The engine's figures, taken when they are asked for."""
+
+    def __init__(self, insight: Insight, pipeline_status: PipelineStatus) -> None:
+        self._insight = insight
+        self._status = pipeline_status
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._pipeline()
+        yield from self._backlogs()
+        yield GaugeMetricFamily(
+            "headwater_engine_log_bytes", "What the log takes on disk.", value=self._insight.log_bytes()
+        )
+
+    def _pipeline(self) -> Iterator[Metric]:
+        status = self._status()
+        blocks = CounterMetricFamily("headwater_engine_blocks", "Blocks committed to the store.", labels=["lane"])
+        events = CounterMetricFamily("headwater_engine_events", "Events committed to the store.", labels=["lane"])
+        for lane, figures in status.lanes.items():
+            blocks.add_metric([lane.value], figures.blocks)
+            events.add_metric([lane.value], figures.events)
+        yield blocks
+        yield events
+        yield CounterMetricFamily(
+            "headwater_engine_failures", "Failed rounds, each tried again.", value=status.failures
+        )
+        yield GaugeMetricFamily("headwater_engine_ready", "1 when events are being stored.", value=status.ready)
+
+    def _backlogs(self) -> Iterator[Metric]:
+        now = clock.now_ms()
+        events = _per_lane("events", "Events acknowledged and not stored yet.")
+        size = _per_lane("bytes", "Bytes of the log that hold them.")
+        age = _per_lane("age_seconds", "Seconds since the oldest of them was received.")
+        for lag in self._insight.backlogs():
+            lane: list[Any] = [lag.lane.value]
+            events.add_metric(lane, lag.events)
+            size.add_metric(lane, lag.bytes)
+            age.add_metric(lane, lag.age_seconds(now))
+        yield from (events, size, age)
+
+
+def _per_lane(name: str, text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"headwater_engine_backlog_{name}", text, labels=["lane"])

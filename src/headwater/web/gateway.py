@@ -1,0 +1,95 @@
+"""The gateway's front door: which request goes where."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI
+
+from headwater.catalog.base import Catalog
+from headwater.dialects.base import Answer
+from headwater.errors import ForbiddenError, HeadwaterError, RequestError, UnauthenticatedError, UnavailableError
+from headwater.web import problems
+from headwater.web.auth import authenticate
+from headwater.web.body import Disconnected
+from headwater.web.ingest import Ingest, Receive, Scope, Send, reply
+from headwater.web.protocol import REFUSE
+from headwater.web.proxy import EngineProxy
+
+logger = logging.getLogger("headwater.gateway")
+
+OPEN = frozenset(("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"))
+"""Paths that need no key."""
+
+ENGINE = ("/v1/events", "/v1/batches", "/v1/profiles", "/v1/pipelines")
+"""Paths at and below which the engine answers; all others are the gateway's own."""
+
+PRINCIPAL = "headwater.principal"
+"""Scope key under which the gateway's own routes find who asks."""
+
+
+class Gateway:
+    """ASGI application: ingest at once, the rest by key to the gateway's own routes or on to the engine."""
+
+    def __init__(self, ingest: Ingest, manage: FastAPI, engine: EngineProxy, catalog: Catalog) -> None:
+        self._ingest = ingest
+        self._manage = manage
+        self._engine = engine
+        self._catalog = catalog
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if REFUSE in scope:
+            await reply(send, self.refusal(path, *scope[REFUSE]))
+        elif path in self._ingest.routes and method == "POST":
+            await self._ingest(scope, receive, send)
+        elif self._is_dialects_own(path, method):
+            await reply(send, self._wrong_way(path))
+        else:
+            await self._other(scope, receive, send)
+
+    def refusal(self, path: str, status: int, message: str) -> Answer:
+        """An error before any route: in the dialect's shape on its paths, else as a problem."""
+        dialect = self._ingest.dialect_of(path)
+        return dialect.error(status, message) if dialect else problems.problem(status, message)
+
+    def _is_dialects_own(self, path: str, method: str) -> bool:
+        if path == "/v1/events" and method in ("GET", "HEAD"):
+            return False
+        return self._ingest.dialect_of(path) is not None
+
+    def _wrong_way(self, path: str) -> Answer:
+        if path not in self._ingest.routes:
+            return self.refusal(path, 404, "")
+        answer = self.refusal(path, 405, "")
+        allow = b"GET, HEAD, POST" if path == "/v1/events" else b"POST"
+        return Answer(answer.status, answer.body, ((b"allow", allow),))
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if scope["path"] not in OPEN:
+                scope[PRINCIPAL] = self._principal(scope)
+            if any(scope["path"] == own or scope["path"].startswith(own + "/") for own in ENGINE):
+                await self._engine.forward(scope, receive, send, self._reader(scope))
+            else:
+                await self._manage(scope, receive, send)
+        except Disconnected:
+            return
+        except HeadwaterError as error:
+            await reply(send, self._refused(error))
+
+    def _refused(self, error: HeadwaterError) -> Answer:
+        if not isinstance(error, RequestError | UnavailableError):
+            logger.error("a request failed: %s", error)
+        return problems.of(error)
+
+    def _principal(self, scope: Scope) -> Any:
+        principal = authenticate(self._catalog, dict(scope["headers"]).get(b"authorization"))
+        if principal is None:
+            raise UnauthenticatedError("A valid API key is required: Authorization: Bearer sk_…")
+        return principal
+
+    def _reader(self, scope: Scope) -> Any:
+        principal = scope[PRINCIPAL]
+        if not principal.scopes & {"read", "admin"}:
+            raise ForbiddenError("This key may not read; it lacks the scope `read`.")
+        return principal

@@ -1,0 +1,329 @@
+"""The management calls: signals, schema versions, keys, audit, workspaces. All work on the asker's workspace."""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.params import Depends as Dependency
+from msgspec import UNSET
+
+from headwater.catalog.base import Catalog, NewSignal, Principal, Scope, SignalChanges
+from headwater.clock import now_ms, parse_iso
+from headwater.errors import ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
+from headwater.web.shapes import (
+    ChangeAnswer,
+    KeyAnswer,
+    KeyBody,
+    NewKeyAnswer,
+    NewWorkspaceAnswer,
+    Page,
+    RotateBody,
+    SignalAnswer,
+    SignalBody,
+    SignalPatch,
+    VersionAnswer,
+    VersionBody,
+    WorkspaceAnswer,
+    WorkspaceBody,
+    WorkspacePatch,
+)
+
+T = TypeVar("T")
+
+_NEW_KEY: frozenset[Scope] = frozenset(("ingest", "read"))
+"""What a key may do that was asked for without scopes: send events and see what became of them."""
+_GRACE_SECONDS = 86_400
+
+
+# --- who asks ------------------------------------------------------------------------------------------------------
+
+
+async def _principal(request: Request) -> Principal:
+    """Whom the gateway found the request's key to belong to."""
+    principal = request.scope.get("headwater.principal") or getattr(request.state, "principal", None)
+    if not isinstance(principal, Principal):
+        raise UnauthenticatedError("A valid API key is required: Authorization: Bearer sk_…")
+    return principal
+
+
+def _with(*scopes: Scope) -> Dependency:
+    """A key that has one of the scopes; ForbiddenError for others."""
+
+    async def allowed(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+        if principal.scopes.isdisjoint(scopes):
+            raise ForbiddenError(f"This key may not do that; it lacks the scope `{scopes[-1]}`.")
+        return principal
+
+    dependency: Dependency = Depends(allowed)
+    return dependency
+
+
+Reader = Annotated[Principal, _with("admin", "read")]
+Admin = Annotated[Principal, _with("admin")]
+Operator = Annotated[Principal, _with("operator")]
+
+
+def _check_grant(principal: Principal, scopes: Iterable[Scope]) -> None:
+    """Nobody hands out, renews or ends what reaches beyond the workspace but who has it."""
+    if "operator" in scopes and "operator" not in principal.scopes:
+        raise ForbiddenError("Only a key with the scope `operator` can do that with a key that has it.")
+
+
+# --- lists ---------------------------------------------------------------------------------------------------------
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="The most items of a page.")]
+Cursor = Annotated[str | None, Query(description="`next` of the page before.")]
+
+
+def _page(
+    items: Iterable[T], place: Callable[[T], str], limit: int, cursor: str | None, answer: Callable[[T], Any]
+) -> Any:
+    """Items in the order of `place`, from behind the cursor on."""
+    after = _decoded(cursor)
+    rest = sorted((item for item in items if place(item) > after), key=place)
+    more = _encoded(place(rest[limit - 1])) if len(rest) > limit else None
+    return {"data": [answer(item) for item in rest[:limit]], "next": more}
+
+
+def _encoded(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _decoded(cursor: str | None) -> str:
+    try:
+        text = (cursor or "").encode("ascii")
+        return base64.b64decode(text + b"=" * (-len(text) % 4), b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError):
+        raise InvalidError("'cursor' is not the `next` of a page", "cursor") from None
+
+
+# --- signals -------------------------------------------------------------------------------------------------------
+
+
+class Signals:
+    """`/v1/signals` and below."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def create(self, who: Admin, body: SignalBody) -> SignalAnswer:
+        """The next request may send its events. The slug is made from the name unless given; a slug once used, even
+        by an archived signal, is never given again (409)."""
+        asked = body.model_dump(exclude_none=True)
+        asked["rate_limit"] = body.rate_limit if "rate_limit" in body.model_fields_set else UNSET
+        return SignalAnswer.of(self._catalog.create_signal(who.key_id, who.workspace, NewSignal(**asked)))
+
+    async def list(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[SignalAnswer]:
+        """By slug; archived ones are left out."""
+        signals = self._catalog.signals_of(who.workspace).values()
+        page: Page[SignalAnswer] = _page(signals, lambda signal: signal.slug, limit, cursor, SignalAnswer.of)
+        return page
+
+    async def show(self, who: Reader, slug: str) -> SignalAnswer:
+        """404 also for other workspaces' signals."""
+        signal = self._catalog.signal(who.workspace, slug)
+        if signal is None:
+            raise NotFoundError(f"there is no signal '{slug}'")
+        return SignalAnswer.of(signal)
+
+    async def change(self, who: Admin, slug: str, body: SignalPatch) -> SignalAnswer:
+        """What is absent stays as it is; the next request obeys. Events taken already keep what they were given."""
+        asked = body.model_dump(exclude_none=True)
+        if "rate_limit" in body.model_fields_set:
+            asked["rate_limit"] = body.rate_limit
+        return SignalAnswer.of(self._catalog.update_signal(who.key_id, who.workspace, slug, SignalChanges(**asked)))
+
+    async def archive(self, who: Admin, slug: str) -> None:
+        """Its events are refused from the next request on; what was stored stays."""
+        self._catalog.archive_signal(who.key_id, who.workspace, slug)
+
+    async def publish(self, who: Admin, slug: str, body: VersionBody) -> VersionAnswer:
+        """Versions are numbered 1, 2, … and never change. References outside the schema are refused; patterns know
+        no look-around and no back-references; `format` is not enforced."""
+        version = self._catalog.add_version(who.key_id, who.workspace, slug, body.schema_)
+        return VersionAnswer.of(version)
+
+    async def versions(self, who: Reader, slug: str, limit: Limit = 100, cursor: Cursor = None) -> Page[VersionAnswer]:
+        """Oldest first."""
+        versions = self._catalog.versions((await self.show(who, slug)).id)
+        page: Page[VersionAnswer] = _page(
+            versions, lambda version: f"{version.version:09}", limit, cursor, VersionAnswer.of
+        )
+        return page
+
+    async def version(self, who: Reader, slug: str, n: int) -> VersionAnswer:
+        """One published schema."""
+        signal = await self.show(who, slug)
+        if not self._catalog.has_version(signal.id, n):
+            raise NotFoundError(f"signal '{slug}' has no version {n}")
+        return VersionAnswer.of(self._catalog.versions(signal.id)[n - 1])
+
+
+# --- keys ----------------------------------------------------------------------------------------------------------
+
+
+class Keys:
+    """`/v1/keys` and below."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def create(self, who: Admin, body: KeyBody | None = None) -> NewKeyAnswer:
+        """The key itself is told this once; only a keyed hash of it is kept. The body may be empty."""
+        body = body or KeyBody.model_validate({})
+        scopes = frozenset(body.scopes) if body.scopes else _NEW_KEY
+        _check_grant(who, scopes)
+        made = self._catalog.create_key(
+            who.key_id, who.workspace, body.name or "", scopes, _future("expires_at", body.expires_at)
+        )
+        return NewKeyAnswer.made(*made)
+
+    async def list(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[KeyAnswer]:
+        """Oldest first, revoked ones too, none with its secret."""
+        keys = self._catalog.keys(who.workspace)
+        page: Page[KeyAnswer] = _page(keys, lambda key: f"{key.created_ms:015}{key.id}", limit, cursor, KeyAnswer.of)
+        return page
+
+    async def revoke(self, who: Admin, id: str) -> None:
+        """The next request with it is refused. Revoking it again changes nothing."""
+        self._check_reach(who, id)
+        self._catalog.revoke_key(who.key_id, who.workspace, id)
+
+    async def rotate(self, who: Admin, id: str, body: RotateBody | None = None) -> NewKeyAnswer:
+        """A new key of the same name and scopes. The old one works for `grace_seconds` more. The body may be empty."""
+        self._check_reach(who, id)
+        grace = _GRACE_SECONDS if body is None or body.grace_seconds is None else body.grace_seconds
+        return NewKeyAnswer.made(*self._catalog.rotate_key(who.key_id, who.workspace, id, grace))
+
+    async def audit(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[ChangeAnswer]:
+        """Who changed what in this workspace, and when; the newest first."""
+        before = _decoded(cursor)
+        if before and not (before.isdecimal() and len(before) < 19):
+            raise InvalidError("'cursor' is not the `next` of a page", "cursor")
+        changes = self._catalog.audit(who.workspace, limit + 1, int(before) if before else None)
+        more = _encoded(str(changes[limit - 1].id)) if len(changes) > limit else None
+        return Page(data=[ChangeAnswer.of(change) for change in changes[:limit]], next=more)
+
+    def _check_reach(self, who: Principal, id: str) -> None:
+        for key in self._catalog.keys(who.workspace):
+            if key.id == id:
+                _check_grant(who, key.scopes)
+
+
+def _future(field: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    moment = parse_iso(text)
+    if moment is None:
+        raise InvalidError(f"'{field}' must be an ISO 8601 date", field)
+    if moment <= now_ms():
+        raise InvalidError(f"'{field}' must lie ahead", field)
+    return moment
+
+
+# --- workspaces ----------------------------------------------------------------------------------------------------
+
+
+class Workspaces:
+    """`/v1/workspaces`, for operators, and `/v1/workspace`, the asker's own."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def create(self, who: Operator, body: WorkspaceBody) -> NewWorkspaceAnswer:
+        """With its first key, which may do everything in it and nothing outside."""
+        return NewWorkspaceAnswer.made(*self._catalog.create_workspace(who.key_id, body.name, body.preset))
+
+    async def list(self, who: Operator, limit: Limit = 100, cursor: Cursor = None) -> Page[WorkspaceAnswer]:
+        """All of this installation, by name."""
+        workspaces = self._catalog.workspaces()
+        page: Page[WorkspaceAnswer] = _page(workspaces, lambda each: each.name, limit, cursor, WorkspaceAnswer.of)
+        return page
+
+    async def show(self, who: Reader) -> WorkspaceAnswer:
+        """The workspace of the key that asks."""
+        return WorkspaceAnswer.of(self._catalog.workspace(who.workspace))
+
+    async def change(self, who: Admin, body: WorkspacePatch) -> WorkspaceAnswer:
+        """`default_region` is where phone numbers without a country code are from."""
+        if "default_region" not in body.model_fields_set:
+            return await self.show(who)
+        changed = self._catalog.set_default_region(who.key_id, who.workspace, body.default_region)
+        return WorkspaceAnswer.of(changed)
+
+
+# --- routes --------------------------------------------------------------------------------------------------------
+
+
+def router(catalog: Catalog) -> APIRouter:
+    """Every management route over this catalog, which is used from the event loop's thread alone."""
+    api = APIRouter()
+    signals, keys, workspaces = Signals(catalog), Keys(catalog), Workspaces(catalog)
+
+    def route(tag: str, method: str, path: str, call: Callable[..., Any], summary: str, status: int = 200) -> None:
+        responses: dict[int | str, dict[str, Any]] = {code: _ERRORS[code] for code in _errors(method, path)}
+        operation = f"{method.lower()}_{path.removeprefix('/v1/').translate(_PLAIN)}"
+        api.add_api_route(
+            path,
+            call,
+            methods=[method],
+            status_code=status,
+            summary=summary,
+            tags=[tag],
+            responses=responses,
+            operation_id=operation,
+        )
+
+    route("Signals", "POST", "/v1/signals", signals.create, "Create a signal", 201)
+    route("Signals", "GET", "/v1/signals", signals.list, "List signals")
+    route("Signals", "GET", "/v1/signals/{slug}", signals.show, "Show a signal")
+    route("Signals", "PATCH", "/v1/signals/{slug}", signals.change, "Change a signal")
+    route("Signals", "DELETE", "/v1/signals/{slug}", signals.archive, "Archive a signal", 204)
+    route("Signals", "POST", "/v1/signals/{slug}/versions", signals.publish, "Publish a schema version", 201)
+    route("Signals", "GET", "/v1/signals/{slug}/versions", signals.versions, "List schema versions")
+    route("Signals", "GET", "/v1/signals/{slug}/versions/{n}", signals.version, "Show a schema version")
+    route("Keys", "POST", "/v1/keys", keys.create, "Create a key", 201)
+    route("Keys", "GET", "/v1/keys", keys.list, "List keys")
+    route("Keys", "DELETE", "/v1/keys/{id}", keys.revoke, "Revoke a key", 204)
+    route("Keys", "POST", "/v1/keys/{id}/rotate", keys.rotate, "Rotate a key", 201)
+    route("Keys", "GET", "/v1/audit", keys.audit, "List changes")
+    route("Workspaces", "POST", "/v1/workspaces", workspaces.create, "Create a workspace", 201)
+    route("Workspaces", "GET", "/v1/workspaces", workspaces.list, "List workspaces")
+    route("Workspaces", "GET", "/v1/workspace", workspaces.show, "Show this workspace")
+    route("Workspaces", "PATCH", "/v1/workspace", workspaces.change, "Change this workspace")
+    return api
+
+
+_PLAIN = str.maketrans({"/": "_", "{": None, "}": None})
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong, for people."},
+        "path": {"type": "string", "description": "Where in the request."},
+    },
+}
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"description": text, "content": {"application/problem+json": {"schema": _PROBLEM}}}
+    for code, text in {
+        400: "The request is malformed; `path` says where",
+        401: "No valid key",
+        403: "The key lacks a scope",
+        404: "There is no such thing in this workspace",
+        409: "It is taken, or has ended",
+        503: "It could not be made durable; nothing was changed",
+    }.items()
+}
+
+
+def _errors(method: str, path: str) -> list[int | str]:
+    codes: list[int | str] = [400, 401, 403]
+    codes += [404] if "{" in path else []
+    return codes if method == "GET" else [*codes, 409, 503]

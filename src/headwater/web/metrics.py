@@ -1,0 +1,60 @@
+"""The gateway's own figures, for Prometheus."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from headwater.log.base import Appender
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class GatewayMetrics:
+    """Counters of one gateway process."""
+
+    def __init__(self, log: Appender) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "headwater_ingest_requests_total",
+            "Ingest requests answered.",
+            ["dialect", "status"],
+            registry=self.registry,
+        )
+        self._events = Counter(
+            "headwater_ingest_events_total", "Events acknowledged.", ["dialect"], registry=self.registry
+        )
+        self.registry.register(_LogFigures(log))
+        # Looking a labelled counter up costs more than counting: the ones in use are kept.
+        self._known: dict[tuple[str, int], Counter] = {}
+        self._known_events: dict[str, Counter] = {}
+
+    def request(self, dialect: str, status: int, events: int) -> None:
+        """Counts one answered request and the events it acknowledged."""
+        counter = self._known.get((dialect, status))
+        if counter is None:
+            counter = self._known[dialect, status] = self._requests.labels(dialect, str(status))
+        counter.inc()
+        if events:
+            taken = self._known_events.get(dialect)
+            if taken is None:
+                taken = self._known_events[dialect] = self._events.labels(dialect)
+            taken.inc(events)
+
+    def render(self) -> bytes:
+        """The text exposition format."""
+        return generate_latest(self.registry)
+
+
+class _LogFigures(Collector):
+    """The log's status at the moment of asking."""
+
+    def __init__(self, log: Appender) -> None:
+        self._log = log
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._log.status()
+        yield GaugeMetricFamily("headwater_log_ready", "1 when the log can promise durability.", status.ready)
+        yield CounterMetricFamily("headwater_log_commits", "Commits, one fsync each.", status.commits)
+        yield CounterMetricFamily("headwater_log_batches", "Batches made durable.", status.batches)

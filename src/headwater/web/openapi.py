@@ -1,0 +1,211 @@
+"""The OpenAPI 3.1 document: what FastAPI knows of its routes, and the ingest routes, which are raw ASGI, by hand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from headwater import __version__
+
+_TEXT = {"type": "string"}
+
+_BIK_EVENT = {
+    "type": "object",
+    "required": ["eventName", "eventProperties"],
+    "description": "Either `email` or `phoneNumber` must be there and not empty.",
+    "properties": {
+        "name": _TEXT | {"description": "Customer name"},
+        "phoneNumber": _TEXT | {"description": "Customer phone number, E.164"},
+        "email": _TEXT | {"description": "Customer email address"},
+        "eventName": _TEXT | {"description": "A signal's slug"},
+        "eventProperties": {"type": "object", "additionalProperties": True},
+        "createdAt": _TEXT | {"description": "ISO 8601; defaults to ingestion time. Without a zone it is UTC."},
+        "isMigration": {"type": "boolean", "default": False, "description": "Routes to the migration lane."},
+    },
+    "example": {
+        "name": "Name",
+        "email": "test@bik.ai",
+        "phoneNumber": "+19494572000",
+        "eventName": "catalogViewed",
+        "eventProperties": {"catalogId": "1234", "catalogName": "Test catalog 1"},
+    },
+}
+
+_BIGMIND_EVENT = {
+    "type": "object",
+    "required": ["signal", "identity"],
+    "properties": {
+        "signal": _TEXT | {"description": "The signal slug"},
+        "version": {
+            "oneOf": [{"type": "integer", "minimum": 1}, {"const": "latest"}],
+            "default": "latest",
+            "description": "Schema version to use",
+        },
+        "identity": {
+            "type": "object",
+            "required": ["type", "id"],
+            "properties": {
+                "type": _TEXT | {"description": "account, contact, deal, lead, or a custom type"},
+                "id": _TEXT | {"description": "The object's ID in your CRM"},
+            },
+        },
+        "data": {"type": "object", "additionalProperties": True},
+        "timestamp": _TEXT | {"description": "ISO 8601; defaults to the current time. Without a zone it is UTC."},
+        "reference": _TEXT | {"description": "Echoed back in the response"},
+    },
+    "example": {
+        "signal": "visited-documentation-page",
+        "identity": {"type": "account", "id": "001ABC000000123"},
+        "data": {"page": "/docs/quickstart"},
+        "reference": "evt-001",
+    },
+}
+
+_PENDING = {
+    "type": "object",
+    "required": ["id", "signal_id", "schema_version", "status"],
+    "properties": {
+        "id": {"type": "string", "format": "uuid"},
+        "signal_id": _TEXT,
+        "schema_version": {"type": ["integer", "null"]},
+        "status": {"const": "pending"},
+        "reference": _TEXT,
+    },
+}
+
+_SCHEMAS = {
+    "BikEvent": _BIK_EVENT,
+    "BikAccepted": {
+        "type": "object",
+        "required": ["status", "success"],
+        "properties": {"status": {"const": 200}, "success": {"const": True}},
+    },
+    "BikError": {
+        "type": "object",
+        "required": ["status", "errors"],
+        "properties": {
+            "status": {"type": "integer"},
+            "errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["message"],
+                    "properties": {"message": _TEXT, "index": {"type": "integer"}, "path": _TEXT},
+                },
+            },
+        },
+        "example": {
+            "status": 400,
+            "errors": [
+                {
+                    "message": "'eventProperties.variantId' is required",
+                    "index": 0,
+                    "path": "events[0].eventProperties.variantId",
+                }
+            ],
+        },
+    },
+    "BigmindEvent": _BIGMIND_EVENT,
+    "BigmindPending": _PENDING,
+    "BigmindLimited": {"type": "object", "properties": {"signal_id": _TEXT, "reference": _TEXT}},
+    "BigmindError": {
+        "type": "object",
+        "required": ["success", "error"],
+        "properties": {"success": {"const": False}, "error": _TEXT},
+        "example": {"success": False, "error": "Signals not found: my-invalid-signal"},
+    },
+}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _batch(event: str) -> dict[str, Any]:
+    events = {"type": "array", "minItems": 1, "maxItems": 100, "items": _ref(event)}
+    return {"type": "object", "required": ["events"], "properties": {"events": events}}
+
+
+def _ingest(summary: str, tag: str, body: dict[str, Any], answer: dict[str, Any], error: str) -> dict[str, Any]:
+    words = {
+        400: "Invalid; nothing was stored",
+        401: "No valid key",
+        403: "The key lacks the scope `ingest`",
+        413: "The body is larger than 5 MiB",
+        415: "Content-Encoding is neither gzip nor identity",
+        429: "Over the rate limit; nothing was stored",
+        500: "Our fault; nothing was stored",
+        503: "Nothing was stored; come back after `Retry-After` seconds",
+    }
+    if error == "BigmindError":
+        words[404] = "A signal is unknown or not active; nothing was stored"
+    taken = {
+        "description": "Durable: acknowledged only after the events are on disk.",
+        "headers": {"Headwater-Batch": {"description": "For GET /v1/batches/{id}", "schema": _TEXT}},
+        "content": _json(answer),
+    }
+    errors = {str(status): {"description": text, "content": _json(_ref(error))} for status, text in words.items()}
+    return {
+        "post": {
+            "summary": summary,
+            "tags": [tag],
+            "requestBody": {"required": True, "content": _json(body)},
+            "responses": {"200": taken, **dict(sorted(errors.items()))},
+        }
+    }
+
+
+def _ingest_paths() -> dict[str, Any]:
+    many = {
+        "type": "object",
+        "properties": {
+            "success": {"const": True},
+            "data": {"type": "array", "items": _ref("BigmindPending")},
+            "rate_limited": {"type": "array", "items": _ref("BigmindLimited")},
+        },
+    }
+    one = {"type": "object", "properties": {"success": {"const": True}, "data": _ref("BigmindPending")}}
+    single = {"type": "object", "required": ["event"], "properties": {"event": _ref("BikEvent")}}
+    prefix = "/integrations/bikPlatformFunctions-events"
+    bik, bigmind = "BIK Send Events", "Bigmind Signals"
+    return {
+        f"{prefix}/sendEvents": _ingest(
+            "Send up to 100 events", bik, _batch("BikEvent"), _ref("BikAccepted"), "BikError"
+        ),
+        f"{prefix}/sendEvent": _ingest(
+            "Send one event", bik, {"oneOf": [single, _ref("BikEvent")]}, _ref("BikAccepted"), "BikError"
+        ),
+        "/v1/events/batch": _ingest(
+            "Send up to 100 signal events", bigmind, _batch("BigmindEvent"), many, "BigmindError"
+        ),
+        "/v1/events": _ingest("Send one signal event", bigmind, _ref("BigmindEvent"), one, "BigmindError"),
+    }
+
+
+def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """The whole API: these routes and the ingest routes."""
+    api = get_openapi(
+        title="headwater",
+        version=__version__,
+        openapi_version="3.1.0",
+        summary="Takes customer events, never loses one it acknowledged, and answers for every one.",
+        routes=[route for route in routes if isinstance(route, APIRoute)],
+    )
+    paths = api.setdefault("paths", {})
+    for path, item in _ingest_paths().items():
+        paths[path] = item | paths.get(path, {})
+    api["paths"] = dict(sorted(paths.items(), key=lambda pair: ("/v1" in pair[0], pair[0])))
+    components = api.setdefault("components", {})
+    components.setdefault("schemas", {}).update(_SCHEMAS)
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer sk_…`"},
+        "basic": {"type": "http", "scheme": "basic", "description": "The key itself, or as user or password"},
+    }
+    api["security"] = [{"bearer": []}, {"basic": []}]
+    return api

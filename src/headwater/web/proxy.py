@@ -1,0 +1,93 @@
+"""Questions handed on from the gateway to the engine, over a Unix socket, streamed both ways of the answer.
+
+The engine may be away (starting, crashed, stopped): that is a 503 here, and never touches ingest.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from headwater.catalog.base import Principal
+from headwater.errors import UnavailableError
+from headwater.web.body import read_body
+
+WORKSPACE = "headwater-workspace"
+SCOPES = "headwater-scopes"
+
+_HOP = frozenset(
+    (b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"proxy-authorization")
+)
+_NOT_ON = _HOP | {b"host", b"authorization", b"content-length", b"content-encoding", b"accept-encoding"}
+_AT_ONCE = 64
+_WAITING = 256
+
+
+class EngineProxy:
+    """The gateway's line to its engine: at most 64 questions at once, 256 more wait their turn."""
+
+    def __init__(self, socket: Path, max_body: int) -> None:
+        self._client = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=httpx.Limits(max_connections=_AT_ONCE)),
+            base_url="http://engine",
+            timeout=httpx.Timeout(60, connect=2),
+        )
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
+        self._max_body = max_body
+
+    async def fetch(self, path: str, seconds: float) -> httpx.Response:
+        """A short question of the gateway's own. Raises UnavailableError."""
+        try:
+            return await self._client.get(path, timeout=seconds)
+        except httpx.TransportError as error:
+            raise UnavailableError("the engine does not answer") from error
+
+    async def forward(self, scope: Any, receive: Any, send: Any, principal: Principal) -> None:
+        """Hands a request on. Raises UnavailableError as long as nothing was answered."""
+        if self._waiting >= _WAITING:
+            raise UnavailableError("too many questions are waiting")
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            await self._stream(await self._request(scope, receive, principal), send)
+        finally:
+            self._turns.release()
+
+    async def _request(self, scope: Any, receive: Any, principal: Principal) -> httpx.Request:
+        headers = dict(scope["headers"])
+        body = await read_body(receive, headers, self._max_body)
+        url = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+        kept = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name not in _NOT_ON and not name.startswith(b"headwater-")
+        ]
+        kept += [
+            (WORKSPACE.encode(), principal.workspace.encode()),
+            (SCOPES.encode(), ",".join(principal.scopes).encode()),
+        ]
+        return self._client.build_request(
+            scope["method"], httpx.URL("http://engine", raw_path=url), headers=kept, content=body
+        )
+
+    async def _stream(self, request: httpx.Request, send: Any) -> None:
+        try:
+            response = await self._client.send(request, stream=True)
+        except httpx.TransportError as error:
+            raise UnavailableError("the engine does not answer") from error
+        try:
+            headers = [(name.lower(), value) for name, value in response.headers.raw if name.lower() not in _HOP]
+            await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+            async for piece in response.aiter_raw():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            await response.aclose()
+
+    async def close(self) -> None:
+        await self._client.aclose()

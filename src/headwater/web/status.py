@@ -1,0 +1,82 @@
+"""The gateway's open routes: is it alive, is it ready, its figures, its documentation. They need no key."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from headwater.errors import UnavailableError
+from headwater.log.base import Appender
+from headwater.web import docs
+from headwater.web.metrics import GatewayMetrics
+from headwater.web.proxy import EngineProxy
+
+TAG = "Operating"
+
+
+def router(
+    log: Appender, engine: EngineProxy, metrics: GatewayMetrics, credentials: Path, api: Callable[[], dict[str, Any]]
+) -> APIRouter:
+    """`api` gives the OpenAPI document; asked once, when first wanted."""
+    routes = APIRouter(tags=[TAG])
+    made: dict[str, Any] = {}
+
+    def _document() -> dict[str, Any]:
+        if not made:
+            made.update(api())
+        return made
+
+    @routes.get("/livez", summary="The gateway runs")
+    async def livez() -> dict[str, bool]:
+        return {"alive": True}
+
+    @routes.get(
+        "/readyz",
+        summary="Events are acknowledged and questions answered",
+        responses={503: {"description": "What is not ready, and why"}},
+    )
+    async def readyz() -> Response:
+        """`gateway` decides over ingest, `engine` over questions; ready means both, and that credentials exist."""
+        parts = {"gateway": _gateway(log, credentials), "engine": await _engine(engine)}
+        ready = not any(parts.values())
+        told = {name: {"ready": not why, "why": why} for name, why in parts.items()}
+        headers = {} if ready else {"retry-after": "1"}
+        return JSONResponse({"ready": ready, **told}, 200 if ready else 503, headers)
+
+    @routes.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    async def figures() -> Response:
+        text = metrics.render()
+        try:
+            theirs = await engine.fetch("/metrics", 2)
+            text += theirs.content if theirs.status_code == 200 else b""
+        except UnavailableError:
+            pass  # The engine's figures are missing while it is away: that shows by itself.
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @routes.get("/openapi.json", summary="This API as an OpenAPI 3.1 document")
+    async def openapi() -> JSONResponse:
+        return JSONResponse(await asyncio.to_thread(_document))
+
+    @routes.get("/docs", summary="This API for people", response_class=HTMLResponse)
+    async def readable() -> HTMLResponse:
+        return HTMLResponse(docs.page(await asyncio.to_thread(_document)), headers=docs.HEADERS)
+
+    return routes
+
+
+def _gateway(log: Appender, credentials: Path) -> str:
+    status = log.status()
+    if not status.ready:
+        return status.why
+    return "" if credentials.exists() else f"no credentials: {credentials.name} is missing (headwater keys create)"
+
+
+async def _engine(engine: EngineProxy) -> str:
+    try:
+        answer = await engine.fetch("/readyz", 2)
+    except UnavailableError as error:
+        return str(error)
+    return "" if answer.status_code == 200 else str(answer.json().get("detail", "not ready"))

@@ -1,0 +1,103 @@
+"""Identities in one form, lanes by the tables of the documents, quotas that never give more than the limit."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.clock import MINUTE_MS, parse_iso, to_iso
+from headwater.config import Windows
+from headwater.events import Lane
+from headwater.outcomes import Reason
+from headwater.quotas.memory import MemoryQuotas
+from headwater.rules.identity import identity, split_identity
+from headwater.rules.lane import place
+from headwater.rules.quota import Want
+
+NOW = 1_800_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("type_", "id_", "region", "key"),
+    [
+        ("email", " Test@BIK.ai ", None, "email:test@bik.ai"),
+        ("email", "a@shop.test", None, "email:a@shop.test"),
+        ("email", "nobody", None, None),
+        ("email", "a b@c.d", None, None),
+        ("phone", "+19494572000", None, "phone:+19494572000"),
+        ("phone", "+1 (949) 457-2000", None, "phone:+19494572000"),
+        ("phone", "098765 43210", "IN", "phone:+919876543210"),
+        ("phone", "09876543210", None, None),
+        ("phone", "call me", "IN", None),
+        ("account", "Test@BIK.ai", None, "account:Test@BIK.ai"),
+    ],
+)
+def test_identity(type_: str, id_: str, region: str | None, key: str | None) -> None:
+    assert identity(type_, id_, region) == key
+
+
+def test_split_at_the_first_colon() -> None:
+    assert split_identity("custom:a:b") == ("custom", "a:b")
+    assert split_identity("nothing") == ("", "nothing")
+
+
+HOUR = 60 * MINUTE_MS
+REALTIME, MIGRATION = Lane.REALTIME, Lane.MIGRATION
+
+
+@pytest.mark.parametrize(
+    ("offset", "migration", "bik", "bigmind"),
+    [
+        (0, False, (REALTIME, None), (REALTIME, None)),
+        (-2 * HOUR, False, (REALTIME, None), (REALTIME, None)),
+        (-2 * HOUR - 1, False, (REALTIME, Reason.OUTSIDE_REALTIME_WINDOW), (MIGRATION, None)),
+        (HOUR // 2, False, (REALTIME, None), (REALTIME, None)),
+        (HOUR // 2 + 1, False, (REALTIME, Reason.OUTSIDE_REALTIME_WINDOW), (REALTIME, Reason.TIMESTAMP_IN_FUTURE)),
+        (-9999 * HOUR, True, (MIGRATION, None), (MIGRATION, None)),
+        (0, True, (MIGRATION, None), (MIGRATION, None)),
+    ],
+)
+def test_lanes(offset: int, migration: bool, bik: object, bigmind: object) -> None:
+    assert place(Windows(), NOW + offset, NOW, migration, old_migrates=False) == bik
+    assert place(Windows(), NOW + offset, NOW, migration, old_migrates=True) == bigmind
+
+
+@given(
+    requests=st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from("ab"), st.integers(1, 7), st.booleans(), st.booleans()),
+        max_size=40,
+    )
+)
+def test_never_more_than_the_limit(requests: list[tuple[int, str, int, bool, bool]]) -> None:
+    """Windows, signals, counts, whole or in part, given back or kept: against a plain count of what was kept."""
+
+    async def run() -> None:
+        quotas, kept, newest = MemoryQuotas(), dict[tuple[int, str], int](), 0
+        for window, signal, count, whole, returned in requests:
+            newest = max(newest, window)
+            given = (await quotas.grant({signal: Want(10, count)}, window, whole))[signal]
+            used = kept.get((newest, signal), 0)
+            assert given.count == min(count, 10 - used)
+            taken = 0 if whole and given.count < count else given.count
+            if taken and returned and window == newest:
+                await quotas.give_back({signal: given}, window)
+                taken = 0
+            kept[newest, signal] = used + taken
+        assert all(count <= 10 for count in kept.values())
+
+    asyncio.run(run())
+
+
+@given(st.datetimes().map(lambda moment: moment.isoformat() + "Z"))
+def test_dates_come_back(text: str) -> None:
+    ms = parse_iso(text)
+    assert ms is not None
+    assert parse_iso(to_iso(ms)) == ms
+
+
+@pytest.mark.parametrize(
+    "text", ["", "now", "2026-02-30", "2026-13-01", "2026-11-22T25:00:00Z", "1700000000", "٢٠٢٦-11-22"]
+)
+def test_no_dates(text: str) -> None:
+    assert parse_iso(text) is None
