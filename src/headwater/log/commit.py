@@ -1,0 +1,189 @@
+"""Group commit: many callers, one writer thread, one fsync for all who wait.
+
+The thread takes whatever has been handed in since its last commit, makes it durable in one go, publishes the new end
+and wakes all callers through one call into the event loop. After a failure it refuses, begins anew behind the last
+durable position and retries that with a growing pause, without a restart of the process.
+"""
+
+import asyncio
+import errno
+import logging
+import time
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import NamedTuple, Protocol
+
+from headwater.errors import LogUnavailableError
+from headwater.events import Batch
+from headwater.log.base import Status
+from headwater.log.record import encode
+
+_MOST = 512
+"""Records in one commit; below IOV_MAX (1024), so that one system call writes them."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+
+LOST = (
+    "records at positions {} to {} of the log were acknowledged and are damaged or gone; nothing was changed. "
+    "Restore {}, or, to go on without them, remove the file `durable` there"
+)
+"""What a start says that must not go on."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Medium(Protocol):
+    """What the writer thread writes to; touched by that thread alone once it runs."""
+
+    @property
+    def durable(self) -> int: ...
+
+    def write(self, records: Sequence[bytes]) -> None:
+        """All of them are durable and published when it returns; when it raises, none counts."""
+
+    def disown(self) -> None:
+        """After a failed write and before anyone hears of it: sees to it that no reader and no later start takes
+        what it left behind for records. Does what the disk still lets it; never raises."""
+
+    def renew(self) -> None:
+        """Begins anew behind the last durable position, having proven that writing works. Raises when not."""
+
+    def close(self) -> None: ...
+
+
+class _Waiting(NamedTuple):
+    record: bytes
+    future: asyncio.Future[None]
+
+
+class GroupCommit:
+    """An `Appender` over a medium."""
+
+    def __init__(self, medium: Medium) -> None:
+        self._medium = medium
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._gate = Lock()
+        self._closing = False
+        self._why = ""
+        self._commits = 0
+        self._batches = 0
+        self._thread = Thread(target=self._run, name="log-writer", daemon=True)
+        self._thread.start()
+
+    async def append(self, batch: Batch) -> None:
+        future = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(encode(batch), future)
+        with self._gate:  # or a record could slip in behind the writer's last look
+            if self._closing or self._why:
+                raise LogUnavailableError(self._refusal())
+            self._queue.put(waiting)
+        await future
+
+    def status(self) -> Status:
+        why = "the log is closed" if self._closing else self._why
+        return Status(not why, why, self._medium.durable, self._commits, self._batches)
+
+    def close(self) -> None:
+        with self._gate:
+            first, self._closing = not self._closing, True
+        if first:
+            self._queue.put(None)
+        self._thread.join()
+
+    def _refusal(self) -> str:
+        return "the log is closing" if self._closing else self._why or "the log could not be written"
+
+    def _run(self) -> None:
+        while (group := self._take()) is not None:
+            self._commit(group)
+            if self._why:
+                self._recover()
+        self._medium.close()
+
+    def _take(self) -> list[_Waiting] | None:
+        """Waits for one, then takes all there are; None when closing and nothing is left."""
+        waiting = self._queue.get()
+        group: list[_Waiting] = []
+        try:
+            while waiting is not None:
+                group.append(waiting)
+                if len(group) == _MOST:
+                    return group
+                waiting = self._queue.get_nowait()
+        except Empty:
+            return group
+        if group:
+            self._queue.put(None)  # seen too early: the group goes first
+        return group or None
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        try:
+            self._medium.write([waiting.record for waiting in group])
+        except Exception as error:
+            self._fail(group, error)
+        else:
+            self._commits += 1
+            self._batches += len(group)
+            _settle(group, "")
+
+    def _fail(self, group: list[_Waiting], error: Exception) -> None:
+        self._why = describe(error)
+        _logger.error("the log refuses: %s", self._why)
+        self._medium.disown()
+        _settle(group, self._refusal())
+
+    def _recover(self) -> None:
+        """Until the medium takes records again, or the log is closed."""
+        pause = _FIRST_PAUSE
+        while not self._closing:
+            self._refuse_for(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            try:
+                self._medium.renew()
+            except Exception as error:
+                self._why = describe(error)
+            else:
+                _logger.warning("the log takes batches again, from position %d on", self._medium.durable)
+                self._why = ""
+                return
+        self._refuse_for(0)
+
+    def _refuse_for(self, seconds: float) -> None:
+        """Refuses what was handed in before `append` knew; a `close` ends the pause."""
+        deadline = time.monotonic() + seconds
+        try:
+            while True:
+                waiting = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+                if waiting is None:
+                    self._queue.put(None)
+                    return
+                _settle([waiting], self._refusal())
+        except Empty:
+            return
+
+
+def _settle(group: list[_Waiting], refusal: str) -> None:
+    """Wakes a group's callers, with LogUnavailableError when there is a `refusal`: one call into each loop."""
+    futures = [waiting.future for waiting in group]
+    for loop in {future.get_loop() for future in futures}:
+        try:
+            loop.call_soon_threadsafe(_resolve, loop, futures, refusal)
+        except RuntimeError:
+            _logger.warning("the event loop ended before its batches were durable")
+
+
+def _resolve(loop: asyncio.AbstractEventLoop, futures: list[asyncio.Future[None]], refusal: str) -> None:
+    for future in futures:
+        if future.get_loop() is not loop or future.done():
+            continue  # done: its caller went away, which changes nothing about the record
+        if refusal:
+            future.set_exception(LogUnavailableError(refusal))
+        else:
+            future.set_result(None)
+
+
+def describe(error: Exception) -> str:
+    """For people: `the log cannot be written: No space left on device (ENOSPC)`."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"the log cannot be written: {error.strerror} ({errno.errorcode.get(error.errno, error.errno)})"
+    return f"the log cannot be written: {error}"
