@@ -310,20 +310,22 @@ _PROBLEM = {
     },
 }
 
+_WORDS: dict[int | str, str] = {
+    400: "The request is malformed; `path` says where",
+    401: "No valid key",
+    403: "The key lacks a scope",
+    404: "There is no such thing in this workspace",
+    409: "It is taken, or has ended",
+    503: "It could not be made durable; nothing was changed",
+    "default": "Any other error",
+}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"description": text, "content": {"application/problem+json": {"schema": _PROBLEM}}}
-    for code, text in {
-        400: "The request is malformed; `path` says where",
-        401: "No valid key",
-        403: "The key lacks a scope",
-        404: "There is no such thing in this workspace",
-        409: "It is taken, or has ended",
-        503: "It could not be made durable; nothing was changed",
-    }.items()
+    for code, text in _WORDS.items()
 }
 
 
 def _errors(method: str, path: str) -> list[int | str]:
-    codes: list[int | str] = [400, 401, 403]
-    codes += [404] if "{" in path else []
+    """With `default`, FastAPI adds no 422, which we never answer."""
+    codes: list[int | str] = [400, 401, 403, *([404] if "{" in path else []), "default"]
     return codes if method == "GET" else [*codes, 409, 503]

@@ -1,0 +1,196 @@
+"""The catalog: workspaces, their keys, signals and schemas. Written by the gateway, which answers from memory.
+
+Whatever a verb below changed is durable when it returns, and the next call of any other verb obeys it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from headwater.config import Settings
+from headwater.rules.schema import Validator
+from headwater.signals import Aggregation, Enforcement, Period, SchemaVersion, Signal, SignalType
+
+Scope = Literal["ingest", "read", "admin", "operator"]
+"""Send events; ask; change signals and keys; make workspaces."""
+
+WORKSPACE_SCOPES: frozenset[Scope] = frozenset(("ingest", "read", "admin"))
+"""What the first key of a workspace may do."""
+ALL_SCOPES: frozenset[Scope] = WORKSPACE_SCOPES | {"operator"}
+"""What the first key of an installation may do."""
+
+DEFAULT_WORKSPACE = "default"
+"""The name of the workspace that the first start makes."""
+
+
+class Principal(msgspec.Struct, frozen=True, gc=False):
+    """Who asks: one workspace's key, and what it may do."""
+
+    workspace: str
+    """`ws_` + 8 base62."""
+    key_id: str
+    scopes: frozenset[Scope]
+
+
+class Workspace(msgspec.Struct, frozen=True, gc=False):
+    """One tenant."""
+
+    id: str
+    name: str
+    """Unique in the installation."""
+    default_region: str | None
+    """Where phone numbers without a country code are from: ISO 3166, as `IN`."""
+    created_ms: int
+
+
+class Key(msgspec.Struct, frozen=True, gc=False):
+    """An API key without its secret."""
+
+    id: str
+    """`key_` + 8 base62."""
+    workspace: str
+    digest: bytes
+    """`rules.ids.key_digest` of the key."""
+    prefix: str
+    """The key's first characters, for people to recognise it by."""
+    name: str
+    scopes: frozenset[Scope]
+    created_ms: int
+    expires_ms: int | None = None
+    """It is refused from then on."""
+    revoked_ms: int | None = None
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """One row of the audit: who did what, and when."""
+
+    id: int
+    """Grows with time."""
+    workspace: str
+    actor: str
+    """A key's id; `command-line` or `first-start` where no key was used."""
+    action: str
+    """`signal.create`, `key.revoke`, …"""
+    target: str
+    """The id of what was changed."""
+    detail: dict[str, Any]
+    at_ms: int
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What credentials.json says."""
+
+    workspace: str
+    """The workspace's name."""
+    api_key: str
+    url: str
+
+
+class NewSignal(msgspec.Struct, frozen=True, kw_only=True):
+    """A signal as it is asked for."""
+
+    name: str
+    type: SignalType
+    slug: str | None = None
+    """None: made from the name."""
+    rate_limit: int | UnsetType | None = UNSET
+    """Unset: the type's default; None: no limit."""
+    enforcement: Enforcement = "quarantine"
+    aggregation: Aggregation | None = None
+    period: Period | None = None
+    value: str | None = None
+    preset: str | None = None
+    schema: dict[str, Any] | None = None
+    """Its version 1."""
+
+
+class SignalChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is to be changed of a signal; what is unset stays."""
+
+    name: str | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    rate_limit: int | UnsetType | None = UNSET
+    enforcement: Enforcement | UnsetType = UNSET
+    aggregation: Aggregation | UnsetType = UNSET
+    period: Period | UnsetType = UNSET
+    value: str | UnsetType = UNSET
+
+
+class Catalog(Protocol):
+    """One owner, one thread. Everything that changes raises UnavailableError when it cannot be made durable."""
+
+    # --- the hot path, from memory ---
+
+    def principal(self, key: str) -> Principal | None:
+        """Who the key belongs to; None when it is none, unknown, expired or revoked. Microseconds."""
+
+    def signal(self, workspace: str, slug: str) -> Signal | None:
+        """The signal, active or not; None when there is none or it is archived."""
+
+    def signals_of(self, workspace: str) -> Mapping[str, Signal]:
+        """The workspace's signals by slug, archived ones left out. Later changes make a new mapping."""
+
+    def has_version(self, signal_id: str, version: int) -> bool: ...
+
+    def versions(self, signal_id: str) -> Sequence[SchemaVersion]:
+        """Published schemas, oldest first."""
+
+    def validator(self, signal_id: str, version: int) -> Validator:
+        """Compiled once. NotFoundError when there is no such version."""
+
+    def workspace(self, id: str) -> Workspace:
+        """NotFoundError when there is none."""
+
+    # --- managing ---
+
+    def workspaces(self) -> Sequence[Workspace]:
+        """All of them, by name."""
+
+    def create_workspace(
+        self,
+        actor: str,
+        name: str,
+        preset: str | None = "ecommerce",
+        scopes: frozenset[Scope] = WORKSPACE_SCOPES,
+        key: str | None = None,
+    ) -> tuple[Workspace, str]:
+        """The workspace and its first key (`key`, or a new one). ConflictError when the name is taken."""
+
+    def set_default_region(self, actor: str, workspace: str, region: str | None) -> Workspace: ...
+
+    def create_signal(self, actor: str, workspace: str, new: NewSignal) -> Signal:
+        """ConflictError when the slug is taken, even by an archived signal."""
+
+    def update_signal(self, actor: str, workspace: str, slug: str, changes: SignalChanges) -> Signal: ...
+
+    def archive_signal(self, actor: str, workspace: str, slug: str) -> None:
+        """It is as if it had never been, but its slug stays taken."""
+
+    def add_version(self, actor: str, workspace: str, slug: str, schema: object) -> SchemaVersion:
+        """Publishes the next version. InvalidError when it is no schema we take."""
+
+    def keys(self, workspace: str) -> Sequence[Key]:
+        """All of them, revoked ones too, oldest first."""
+
+    def create_key(
+        self, actor: str, workspace: str, name: str, scopes: frozenset[Scope], expires_ms: int | None = None
+    ) -> tuple[Key, str]:
+        """The key, and its text, which is told this once."""
+
+    def revoke_key(self, actor: str, workspace: str, key_id: str) -> Key:
+        """Idempotent."""
+
+    def rotate_key(self, actor: str, workspace: str, key_id: str, grace_seconds: int) -> tuple[Key, str]:
+        """A new key of the same name and scopes; the old one ends after the grace. ConflictError if it has ended."""
+
+    def audit(self, workspace: str, limit: int, before: int | None = None) -> Sequence[Change]:
+        """The newest first; with `before`, those whose id is smaller."""
+
+    # --- an installation ---
+
+    def first_start(self, settings: Settings) -> Credentials | None:
+        """Makes the workspace `default` and credentials.json unless there is one. See `catalog.credentials`."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,132 @@
+"""The catalog's SQLite file: opened, brought to the newest schema, read whole, written by transactions."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from headwater.catalog.base import Change, Key, Workspace
+from headwater.errors import ConflictError, CorruptionError, StartError, UnavailableError
+from headwater.signals import SchemaVersion, Signal
+
+Record = Workspace | Key | Signal | SchemaVersion | Change
+
+_HERE = Path(__file__).parent
+_MIGRATIONS = sorted((_HERE / "migrations").glob("*.sql"))
+_STATEMENTS = dict(
+    re.findall(r"^-- name: (\w+)\n(.*?)(?=\n-- name:|\Z)", (_HERE / "statements.sql").read_text(), re.M | re.S)
+)
+_BUSY_MS = 5_000
+_JSON = ("scopes", "schema", "detail")
+"""Columns that hold JSON."""
+
+_PUT: dict[type, str] = {
+    Workspace: "put_workspace",
+    Key: "put_key",
+    Signal: "put_signal",
+    SchemaVersion: "put_version",
+    Change: "put_change",
+}
+
+
+class Database:
+    """Durable when a transaction ends: WAL, `synchronous=FULL`. Another process may write between two transactions."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.touch(mode=0o600)
+            self._connection = apsw.Connection(str(path))
+            self._connection.set_busy_timeout(_BUSY_MS)
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self._migrate()
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise CorruptionError(f"the catalog {path} is damaged: {error}") from error
+        except (apsw.Error, OSError) as error:
+            raise StartError(f"cannot open the catalog {path}: {error}") from error
+
+    def _migrate(self) -> None:
+        with self._at_once():
+            done = self._connection.pragma("user_version")
+            if done > len(_MIGRATIONS):
+                raise StartError("the catalog was made by a newer headwater")
+            for number, script in enumerate(_MIGRATIONS[done:], done + 1):
+                self._connection.execute(script.read_text())
+                self._connection.pragma("user_version", number)
+
+    def moved(self) -> int:
+        """A number that changes when another connection has written (raises apsw.Error)."""
+        version: int = self._connection.pragma("data_version")
+        return version
+
+    def workspaces(self) -> list[Workspace]:
+        return [Workspace(**row) for row in self._rows("all_workspaces")]
+
+    def keys(self) -> list[Key]:
+        return [Key(**{**row, "scopes": frozenset(row["scopes"])}) for row in self._rows("all_keys")]
+
+    def signals(self) -> list[Signal]:
+        return [
+            Signal(**{**row, "active": bool(row["active"]), "archived": bool(row["archived"])})
+            for row in self._rows("all_signals")
+        ]
+
+    def versions(self) -> list[SchemaVersion]:
+        return [SchemaVersion(**row) for row in self._rows("all_versions")]
+
+    def changes(self, workspace: str, limit: int, before: int) -> list[Change]:
+        with _told():
+            return [Change(**row) for row in self._rows("changes", workspace=workspace, limit=limit, before=before)]
+
+    def _rows(self, statement: str, **parameters: object) -> Iterator[dict[str, Any]]:
+        cursor = self._connection.execute(_STATEMENTS[statement], parameters)
+        for values in cursor:
+            row = dict(zip((name for name, _ in cursor.get_description()), values, strict=True))
+            yield {name: msgspec.json.decode(value) if name in _JSON else value for name, value in row.items()}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All `put` inside become durable together, or none does: UnavailableError."""
+        with _told(), self._at_once():
+            yield
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def put(self, record: Record) -> None:
+        """Inserts it, or changes of it what can change."""
+        values = {name: _column(name, getattr(record, name)) for name in record.__struct_fields__}
+        self._connection.execute(_STATEMENTS[_PUT[type(record)]], values)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _column(name: str, value: Any) -> Any:
+    if name in _JSON:
+        return msgspec.json.encode(sorted(value) if isinstance(value, frozenset) else value).decode()
+    return value
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """SQLite's errors as headwater's."""
+    try:
+        yield
+    except apsw.ConstraintError as error:
+        raise ConflictError("this exists already") from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise CorruptionError(f"the catalog is damaged: {error}") from error
+    except apsw.Error as error:
+        raise UnavailableError(f"the catalog cannot be written: {error}") from error

@@ -1,0 +1,63 @@
+"""What the catalog answers from: its tables as dictionaries."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from headwater.catalog.base import Change, Key, Principal, Workspace
+from headwater.catalog.database import Database, Record
+from headwater.signals import SchemaVersion, Signal
+
+_NONE: Mapping[str, Signal] = MappingProxyType({})
+
+
+class Memory:
+    """A copy of the file. Mappings given out are never changed, only replaced."""
+
+    def __init__(self, database: Database) -> None:
+        self.workspaces: dict[str, Workspace] = {}
+        self.keys: dict[str, Key] = {}
+        self.by_digest: dict[bytes, tuple[Key, Principal]] = {}
+        self.versions: dict[str, tuple[SchemaVersion, ...]] = {}
+        self._live: dict[str, dict[str, Signal]] = {}
+        self._archived: set[tuple[str, str]] = set()
+        for version in database.versions():
+            self.versions[version.signal_id] = (*self.versions.get(version.signal_id, ()), version)
+        for signal in database.signals():
+            self._place(signal, self._live.setdefault(signal.workspace, {}))
+        self.put([*database.workspaces(), *database.keys()])
+
+    def signals_of(self, workspace: str) -> Mapping[str, Signal]:
+        return self._live.get(workspace, _NONE)
+
+    def is_taken(self, workspace: str, slug: str) -> bool:
+        return slug in self.signals_of(workspace) or (workspace, slug) in self._archived
+
+    def put(self, records: Iterable[Record]) -> None:
+        """Takes over what has become durable: versions first, for a signal's latest is looked up among them."""
+        signals: dict[str, dict[str, Signal]] = {}
+        for record in sorted(records, key=lambda record: not isinstance(record, SchemaVersion)):
+            match record:
+                case Workspace():
+                    self.workspaces[record.id] = record
+                case Key():
+                    self.keys[record.id] = record
+                    self.by_digest[record.digest] = record, Principal(record.workspace, record.id, record.scopes)
+                case SchemaVersion():
+                    self.versions[record.signal_id] = (*self.versions.get(record.signal_id, ()), record)
+                case Signal():
+                    fresh = signals.setdefault(record.workspace, dict(self.signals_of(record.workspace)))
+                    self._place(record, fresh)
+                case Change():
+                    pass
+        self._live.update(signals)
+
+    def _place(self, signal: Signal, live: dict[str, Signal]) -> None:
+        if signal.archived:
+            self._archived.add((signal.workspace, signal.slug))
+            live.pop(signal.slug, None)
+        else:
+            versions = self.versions.get(signal.id)
+            latest = versions[-1].version if versions else None
+            live[signal.slug] = msgspec.structs.replace(signal, latest=latest)

@@ -1,0 +1,308 @@
+"""The catalog in one SQLite file, answered from memory. Its owner is the gateway; the command line may write too."""
+
+import hmac
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+from msgspec import UNSET
+
+from headwater.catalog import credentials
+from headwater.catalog.base import (
+    WORKSPACE_SCOPES,
+    Change,
+    Credentials,
+    Key,
+    NewSignal,
+    Principal,
+    Scope,
+    SignalChanges,
+    Workspace,
+)
+from headwater.catalog.database import Database, Record
+from headwater.catalog.memory import Memory
+from headwater.catalog.preset import PRESETS
+from headwater.clock import now_ms
+from headwater.config import Settings
+from headwater.errors import ConflictError, InvalidError, NotFoundError
+from headwater.rules import schema as schemas
+from headwater.rules import signal as signal_rules
+from headwater.rules.ids import key_digest, key_is_wellformed, new_id, new_key
+from headwater.rules.names import check_name, check_region, slug_of
+from headwater.signals import DEFAULT_LIMITS, SchemaVersion, Signal
+
+logger = logging.getLogger("headwater.catalog")
+
+LOOK_SECONDS = 1.0
+"""How soon what another process wrote is obeyed at the latest; a key not known yet is looked for at once."""
+
+_SHOWN = 7
+"""Characters of a key that are kept for people to recognise it by."""
+
+
+class Write:
+    """What one transaction changes. It is taken over into memory once it is durable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.records: list[Record] = []
+
+    def put(self, *records: Record) -> None:
+        for record in records:
+            self._database.put(record)
+        self.records.extend(records)
+
+
+class SqliteCatalog:
+    """`catalog.base.Catalog`. `secret` keys the hashes of the keys (16 to 64 bytes)."""
+
+    def __init__(self, path: Path, secret: bytes) -> None:
+        self._secret = secret
+        self._database = Database(path)
+        self._moved = self._database.moved()
+        self._memory = Memory(self._database)
+        self._validators: dict[tuple[str, int], schemas.Validator] = {}
+        self._next_look = time.monotonic() + LOOK_SECONDS
+
+    # --- the hot path -----------------------------------------------------------------------------------------------
+
+    def principal(self, key: str) -> Principal | None:
+        if not key_is_wellformed(key):
+            return None
+        if time.monotonic() >= self._next_look:
+            self._look_outside()
+        digest = key_digest(self._secret, key)
+        found = self._memory.by_digest.get(digest)
+        if found is None and self._look_outside():
+            found = self._memory.by_digest.get(digest)
+        if found is None or not hmac.compare_digest(found[0].digest, digest) or _has_ended(found[0], now_ms()):
+            return None
+        return found[1]
+
+    def signal(self, workspace: str, slug: str) -> Signal | None:
+        return self._memory.signals_of(workspace).get(slug)
+
+    def signals_of(self, workspace: str) -> Mapping[str, Signal]:
+        return self._memory.signals_of(workspace)
+
+    def has_version(self, signal_id: str, version: int) -> bool:
+        return 1 <= version <= len(self.versions(signal_id))
+
+    def versions(self, signal_id: str) -> Sequence[SchemaVersion]:
+        return self._memory.versions.get(signal_id, ())
+
+    def validator(self, signal_id: str, version: int) -> schemas.Validator:
+        found = self._validators.get((signal_id, version))
+        if found is None:
+            if not self.has_version(signal_id, version):
+                raise NotFoundError(f"there is no version {version} of this signal")
+            published = self.versions(signal_id)[version - 1]
+            found = self._validators[signal_id, version] = schemas.compile(published.schema)
+        return found
+
+    def workspace(self, id: str) -> Workspace:
+        found = self._memory.workspaces.get(id)
+        if found is None:
+            raise NotFoundError("there is no such workspace")
+        return found
+
+    # --- workspaces -------------------------------------------------------------------------------------------------
+
+    def workspaces(self) -> Sequence[Workspace]:
+        return sorted(self._memory.workspaces.values(), key=lambda workspace: workspace.name)
+
+    def create_workspace(
+        self,
+        actor: str,
+        name: str,
+        preset: str | None = "ecommerce",
+        scopes: frozenset[Scope] = WORKSPACE_SCOPES,
+        key: str | None = None,
+    ) -> tuple[Workspace, str]:
+        workspace = Workspace(new_id("ws"), check_name(name), None, now_ms())
+        if preset is not None and preset not in PRESETS:
+            raise InvalidError(f"'preset' must be one of {', '.join(PRESETS)}", "preset")
+        text = key or new_key()
+        with self._writing() as write:
+            if any(other.name == workspace.name for other in self._memory.workspaces.values()):
+                raise ConflictError(f"there is a workspace '{workspace.name}' already")
+            write.put(workspace, self._new_key(workspace.id, text, "first key", scopes))
+            for new in PRESETS[preset] if preset else ():
+                write.put(*_new_signal(workspace.id, new))
+            write.put(_change(workspace.id, actor, "workspace.create", workspace.id, name=name, preset=preset))
+        return workspace, text
+
+    def set_default_region(self, actor: str, workspace: str, region: str | None) -> Workspace:
+        region = check_region(region) if region is not None else None
+        with self._writing() as write:
+            changed = msgspec.structs.replace(self.workspace(workspace), default_region=region)
+            write.put(changed, _change(workspace, actor, "workspace.update", workspace, default_region=region))
+        return changed
+
+    # --- signals ----------------------------------------------------------------------------------------------------
+
+    def create_signal(self, actor: str, workspace: str, new: NewSignal) -> Signal:
+        signal, *versions = _new_signal(workspace, new)
+        assert isinstance(signal, Signal)
+        with self._writing() as write:
+            if self._memory.is_taken(workspace, signal.slug):
+                raise ConflictError(f"the slug '{signal.slug}' is taken")
+            write.put(signal, *versions, _change(workspace, actor, "signal.create", signal.id, slug=signal.slug))
+        return self._live(workspace, signal.slug)
+
+    def update_signal(self, actor: str, workspace: str, slug: str, changes: SignalChanges) -> Signal:
+        asked = msgspec.structs.asdict(changes)
+        asked = {field: value for field, value in asked.items() if value is not UNSET}
+        if "name" in asked:
+            asked["name"] = check_name(asked["name"])
+        with self._writing() as write:
+            signal = signal_rules.check(msgspec.structs.replace(self._live(workspace, slug), **asked))
+            write.put(signal, _change(workspace, actor, "signal.update", signal.id, slug=slug, **asked))
+        return self._live(workspace, slug)
+
+    def archive_signal(self, actor: str, workspace: str, slug: str) -> None:
+        with self._writing() as write:
+            signal = msgspec.structs.replace(self._live(workspace, slug), archived=True)
+            write.put(signal, _change(workspace, actor, "signal.archive", signal.id, slug=slug))
+
+    def add_version(self, actor: str, workspace: str, slug: str, schema: object) -> SchemaVersion:
+        validator = schemas.compile(schema)
+        assert isinstance(schema, dict)
+        with self._writing() as write:
+            signal = self._live(workspace, slug)
+            version = SchemaVersion(signal.id, (signal.latest or 0) + 1, schema, now_ms())
+            change = _change(workspace, actor, "signal.publish", signal.id, slug=slug, version=version.version)
+            write.put(version, signal, change)  # the signal again: memory reads its latest version anew
+        self._validators[signal.id, version.version] = validator
+        return version
+
+    def _live(self, workspace: str, slug: str) -> Signal:
+        signal = self.signal(workspace, slug)
+        if signal is None:
+            raise NotFoundError(f"there is no signal '{slug}'")
+        return signal
+
+    # --- keys -------------------------------------------------------------------------------------------------------
+
+    def keys(self, workspace: str) -> Sequence[Key]:
+        return [key for key in self._memory.keys.values() if key.workspace == workspace]
+
+    def create_key(
+        self, actor: str, workspace: str, name: str, scopes: frozenset[Scope], expires_ms: int | None = None
+    ) -> tuple[Key, str]:
+        text = new_key()
+        with self._writing() as write:
+            key = self._new_key(self.workspace(workspace).id, text, name, scopes, expires_ms)
+            write.put(key, _change(workspace, actor, "key.create", key.id, name=key.name, scopes=sorted(scopes)))
+        return key, text
+
+    def revoke_key(self, actor: str, workspace: str, key_id: str) -> Key:
+        with self._writing() as write:
+            key = self._key(workspace, key_id)
+            if key.revoked_ms is None:
+                key = msgspec.structs.replace(key, revoked_ms=now_ms())
+                write.put(key, _change(workspace, actor, "key.revoke", key.id))
+        return key
+
+    def rotate_key(self, actor: str, workspace: str, key_id: str, grace_seconds: int) -> tuple[Key, str]:
+        text, now = new_key(), now_ms()
+        with self._writing() as write:
+            old = self._key(workspace, key_id)
+            if _has_ended(old, now):
+                raise ConflictError("this key has ended already")
+            ends = min(now + grace_seconds * 1000, old.expires_ms or 1 << 62)
+            key = self._new_key(workspace, text, old.name, old.scopes, old.expires_ms)
+            change = _change(workspace, actor, "key.rotate", old.id, by=key.id, grace_seconds=grace_seconds)
+            write.put(key, msgspec.structs.replace(old, expires_ms=ends), change)
+        return key, text
+
+    def _new_key(
+        self, workspace: str, text: str, name: str, scopes: frozenset[Scope], expires_ms: int | None = None
+    ) -> Key:
+        name = check_name(name, needed=False)
+        digest = key_digest(self._secret, text)
+        return Key(new_id("key"), workspace, digest, text[:_SHOWN], name, scopes, now_ms(), expires_ms)
+
+    def _key(self, workspace: str, key_id: str) -> Key:
+        key = self._memory.keys.get(key_id)
+        if key is None or key.workspace != workspace:
+            raise NotFoundError(f"there is no key '{key_id}'")
+        return key
+
+    # --- the rest ---------------------------------------------------------------------------------------------------
+
+    def audit(self, workspace: str, limit: int, before: int | None = None) -> Sequence[Change]:
+        return self._database.changes(workspace, limit, (1 << 62) if before is None else before)
+
+    def first_start(self, settings: Settings) -> Credentials | None:
+        return credentials.first_start(self, settings)
+
+    def close(self) -> None:
+        self._database.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Write]:
+        """A transaction over what is true now, whoever wrote it; then memory follows."""
+        write = Write(self._database)
+        with self._database.transaction():
+            self._reload_if_moved()
+            yield write
+        self._memory.put(write.records)
+
+    def _look_outside(self) -> bool:
+        """Whether another process wrote; memory then follows. A disk that cannot be read now is asked again later."""
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        try:
+            return self._reload_if_moved()
+        except apsw.Error as error:
+            logger.warning("the catalog cannot be read, going on with what is known: %s", error)
+            return False
+
+    def _reload_if_moved(self) -> bool:
+        moved = self._database.moved()
+        if moved == self._moved:
+            return False
+        self._memory = Memory(self._database)
+        self._moved = moved
+        return True
+
+
+def _has_ended(key: Key, now: int) -> bool:
+    return key.revoked_ms is not None or (key.expires_ms is not None and key.expires_ms <= now)
+
+
+def _new_signal(workspace: str, new: NewSignal) -> list[Record]:
+    """A signal and, when it comes with a schema, its version 1."""
+    slug = new.slug if new.slug is not None else slug_of(new.name)
+    if not slug:
+        raise InvalidError("no slug can be made from this name: give 'slug'", "slug")
+    limit = DEFAULT_LIMITS[new.type] if new.rate_limit is UNSET else new.rate_limit
+    now = now_ms()
+    signal = Signal(
+        id=new_id("sig"),
+        workspace=workspace,
+        slug=slug,
+        name=check_name(new.name),
+        type=new.type,
+        active=True,
+        rate_limit=limit,
+        enforcement=new.enforcement,
+        aggregation=new.aggregation,
+        period=new.period,
+        value=new.value,
+        preset=new.preset,
+        created_ms=now,
+    )
+    if new.schema is not None:
+        schemas.compile(new.schema)
+    versions = [] if new.schema is None else [SchemaVersion(signal.id, 1, new.schema, now)]
+    return [signal_rules.check(signal), *versions]
+
+
+def _change(workspace: str, actor: str, action: str, target: str, **detail: Any) -> Change:
+    return Change(0, workspace, actor, action, target, detail, now_ms())

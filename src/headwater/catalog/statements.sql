@@ -1,0 +1,44 @@
+-- The catalog's statements, each under its name. `:name` is a parameter.
+
+-- name: all_workspaces
+SELECT id, name, default_region, created_ms FROM workspace ORDER BY name
+
+-- name: all_keys
+SELECT id, workspace, digest, prefix, name, scopes, created_ms, expires_ms, revoked_ms
+FROM key ORDER BY created_ms, rowid
+
+-- name: all_signals
+SELECT id, workspace, slug, name, type, active, rate_limit, enforcement, aggregation, period, value, preset,
+    created_ms, archived
+FROM signal ORDER BY rowid
+
+-- name: all_versions
+SELECT signal_id, version, schema, created_ms FROM schema_version ORDER BY signal_id, version
+
+-- name: put_workspace
+INSERT INTO workspace (id, name, default_region, created_ms) VALUES (:id, :name, :default_region, :created_ms)
+ON CONFLICT (id) DO UPDATE SET default_region = :default_region
+
+-- name: put_key
+INSERT INTO key (id, workspace, digest, prefix, name, scopes, created_ms, expires_ms, revoked_ms)
+VALUES (:id, :workspace, :digest, :prefix, :name, :scopes, :created_ms, :expires_ms, :revoked_ms)
+ON CONFLICT (id) DO UPDATE SET expires_ms = :expires_ms, revoked_ms = :revoked_ms
+
+-- name: put_signal
+INSERT INTO signal (id, workspace, slug, name, type, active, rate_limit, enforcement, aggregation, period, value,
+    preset, created_ms, archived)
+VALUES (:id, :workspace, :slug, :name, :type, :active, :rate_limit, :enforcement, :aggregation, :period, :value,
+    :preset, :created_ms, :archived)
+ON CONFLICT (id) DO UPDATE SET name = :name, active = :active, rate_limit = :rate_limit, enforcement = :enforcement,
+    aggregation = :aggregation, period = :period, value = :value, archived = :archived
+
+-- name: put_version
+INSERT INTO schema_version (signal_id, version, schema, created_ms) VALUES (:signal_id, :version, :schema, :created_ms)
+
+-- name: put_change
+INSERT INTO audit (workspace, actor, action, target, detail, at_ms)
+VALUES (:workspace, :actor, :action, :target, :detail, :at_ms)
+
+-- name: changes
+SELECT id, workspace, actor, action, target, detail, at_ms
+FROM audit WHERE workspace = :workspace AND id < :before ORDER BY id DESC LIMIT :limit
