@@ -9,6 +9,9 @@ from starlette.routing import BaseRoute
 
 from headwater import __version__
 
+OPERATING = "Operating"
+"""The tag of the routes that need no key."""
+
 _TEXT = {"type": "string"}
 
 _BIK_EVENT = {
@@ -207,5 +210,9 @@ def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
         "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer sk_…`"},
         "basic": {"type": "http", "scheme": "basic", "description": "The key itself, or as user or password"},
     }
+    for item in paths.values():
+        for call in item.values():
+            if call.get("tags") == [OPERATING]:
+                call["security"] = []
     api["security"] = [{"bearer": []}, {"basic": []}]
     return api

@@ -67,6 +67,12 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": _ERRORS[status], "content": content} for status in (401, 403, 503, *statuses)}
 
 
+_NDJSON = {
+    "description": "One event a line, as GET /v1/events/{id} answers it",
+    "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+}
+
+
 class Threads:
     """Where blocking work is done."""
 
@@ -183,7 +189,7 @@ def router(insight: Insight) -> APIRouter:
         from_: From = None,
         to: To = None,
     ) -> Response:
-        """Every event acknowledged before the request, once: stored ones newest first, then those still pending."""
+        """Every event acknowledged before the request, once, in no order."""
         filters = _filters(request)
         return await exports.begin(lambda: insight.export(workspace, filters))
 
@@ -217,17 +223,11 @@ def router(insight: Insight) -> APIRouter:
     @routes.get(
         "/v1/pipelines", summary="What the lanes have to do", response_model=PipelinesAnswer, responses=_errors()
     )
-    async def pipelines() -> Response:
-        """Of all workspaces, from acknowledgement to outcome, exact."""
-        return await threads.answer(lambda: {"data": insight.pipelines()})
+    async def pipelines(workspace: Workspace) -> Response:
+        """Of this workspace's events, from acknowledgement to outcome, exact. Those of all are in `/metrics`."""
+        return await threads.answer(lambda: {"data": insight.pipelines(workspace)})
 
     return routes
-
-
-_NDJSON = {
-    "description": "One event a line, as GET /v1/events/{id} answers it",
-    "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
-}
 
 
 def _filters(request: Request, *others: str) -> Filters:

@@ -12,16 +12,15 @@ from headwater.errors import UnavailableError
 from headwater.log.base import Appender
 from headwater.web import docs
 from headwater.web.metrics import GatewayMetrics
+from headwater.web.openapi import OPERATING
 from headwater.web.proxy import EngineProxy
-
-TAG = "Operating"
 
 
 def router(
     log: Appender, engine: EngineProxy, metrics: GatewayMetrics, credentials: Path, api: Callable[[], dict[str, Any]]
 ) -> APIRouter:
     """`api` gives the OpenAPI document; asked once, when first wanted."""
-    routes = APIRouter(tags=[TAG])
+    routes = APIRouter(tags=[OPERATING])
     made: dict[str, Any] = {}
 
     def _document() -> dict[str, Any]:

@@ -1,0 +1,339 @@
+"""Questions about events and profiles, answered from the store, the state and what of the log is not stored yet.
+
+An event is in the log, then in both, then in the store alone. So whatever asks both takes its picture of the log
+first and of the store second: an event that moves in between is seen twice, never missed, and the stored form wins.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from headwater import clock
+from headwater.errors import NotFoundError
+from headwater.events import MAX_BATCH, Lane, batch_of, event_ids
+from headwater.log.base import Reader
+from headwater.outcomes import Status
+from headwater.rules.answers import (
+    EventAnswer,
+    Identity,
+    Page,
+    PipelineAnswer,
+    ProfileAnswer,
+    Row,
+    answer_of,
+    rows_of,
+)
+from headwater.rules.filters import DEFAULT_LIMIT, TOP, Filters, Place, identity_of
+from headwater.rules.identity import split_identity
+from headwater.rules.profile import newest_name, profile_id
+from headwater.state.base import State
+from headwater.store.base import Store
+from headwater.tail import Backlog, Entry, Tail
+
+_BITE = 2000  # events of an export taken from the log at once
+_PIECE = 128 * 1024  # bytes of an export handed on at once
+_REMEMBERED = 100_000  # profile ids kept during one export
+
+_rows = msgspec.json.Decoder(Row, strict=False)
+_encoder = msgspec.json.Encoder()
+_place = attrgetter("place")
+
+
+class Insight:
+    """The questions. Every one is about one workspace and sees nothing of another. Safe to use from threads."""
+
+    def __init__(self, store: Store, state: State, reader: Reader, tail: Tail) -> None:
+        self._store = store
+        self._state = state
+        self._reader = reader
+        self._tail = tail
+
+    def event(self, workspace: str, event_id: UUID) -> EventAnswer:
+        """One event, from the moment it was acknowledged. Raises NotFoundError."""
+        row = self._stored_event(workspace, event_id)
+        row = row or self._logged_event(workspace, event_id)
+        row = row or self._stored_event(workspace, event_id)
+        if row is None:
+            raise NotFoundError(f"There is no event {event_id}")
+        return self._answers(workspace, [row])[0]
+
+    def batch(self, workspace: str, batch_id: UUID) -> Page:
+        """The events of one request, in its order. Raises NotFoundError."""
+        known: dict[str, Row] = {}
+        if _is_receipt(batch_id) and batch_id.bytes[-1] == 0:
+            pending = self._read(self._shares(workspace, batch_id.bytes), Filters())
+            stored = self._stored(workspace, event_ids(batch_id.bytes, MAX_BATCH))
+            known = _by_id(pending, stored)
+        if not known:
+            raise NotFoundError(f"There is no batch {batch_id}")
+        return Page(self._answers(workspace, [known[id_] for id_ in sorted(known)]))
+
+    def events(self, workspace: str, filters: Filters, limit: int = DEFAULT_LIMIT, after: Place = TOP) -> Page:
+        """Up to `limit` events behind `after`, newest first."""
+        want = limit + 1
+        if filters.status is Status.PENDING:
+            found = self._still_pending(workspace, filters, want, after)
+        else:
+            pending = [] if filters.status else self._pending(workspace, filters, want, after)
+            rows = self._store.rows("page", _page_parameters(workspace, filters, want, after))
+            known = _by_id(pending, msgspec.convert(rows, list[Row], strict=False))
+            found = heapq.nlargest(want, known.values(), key=_place)
+        more = found[limit - 1].place.encode() if len(found) > limit else None
+        return Page(self._answers(workspace, found[:limit]), more)
+
+    def export(self, workspace: str, filters: Filters) -> Iterator[bytes]:
+        """All events that fit as NDJSON, in pieces and no order, but that those still pending come last.
+
+        None that was acknowledged before the start is missed and none comes twice. Close it when it is not exhausted.
+        """
+        profiles = _Profiles(self._state, workspace)
+        piece = bytearray()
+        for row in self._exported(workspace, filters):
+            piece += _encoder.encode(answer_of(row, profiles.of(row)))
+            piece += b"\n"
+            if len(piece) >= _PIECE:
+                yield bytes(piece)
+                piece.clear()
+        if piece:
+            yield bytes(piece)
+
+    def profile(self, workspace: str, type_: str, id_: str) -> ProfileAnswer:
+        """A profile by any of its identities. Raises NotFoundError when no processed event named it."""
+        identity = identity_of(f"{type_}:{id_}")
+        connected = self._state.connected(workspace, identity) if identity else []
+        about = {"workspace": workspace, "identities": connected}
+        facts = self._store.rows("profile", about)[0] if connected else {"events": 0}
+        if not facts["events"]:
+            raise NotFoundError(f"No event of {type_}:{id_} has been processed")
+        return ProfileAnswer(
+            id=profile_id(workspace, connected),
+            name=self._name(about, facts),
+            identities=[Identity(*split_identity(one)) for one in connected],
+            events=facts["events"],
+            first_seen=clock.to_iso(facts["first_ms"]),
+            last_seen=clock.to_iso(facts["last_ms"]),
+            states={},
+            metrics={},
+            cohorts=[],
+        )
+
+    def pipelines(self, workspace: str) -> list[PipelineAnswer]:
+        """What each lane has still to do of this workspace's events."""
+        lags, now = self._tail.backlogs_of(workspace), clock.now_ms()
+        return [PipelineAnswer(lag.lane, lag.events, lag.bytes, lag.age_seconds(now)) for lag in lags]
+
+    def backlogs(self) -> list[Backlog]:
+        """The same of all workspaces, for the operator."""
+        return self._tail.backlogs()
+
+    def log_bytes(self) -> int:
+        """What the log takes on disk."""
+        return self._reader.size()
+
+    def _name(self, about: dict[str, Any], facts: dict[str, Any]) -> str | None:
+        if not facts["named"]:
+            return None
+        rows = self._store.rows("profile_names", about | {"named_ms": facts["named_ms"]})
+        return newest_name(row["given"] for row in rows)
+
+    def _answers(self, workspace: str, rows: Iterable[Row]) -> list[EventAnswer]:
+        profiles = _Profiles(self._state, workspace)
+        return [answer_of(row, profiles.of(row)) for row in rows]
+
+    def _stored_event(self, workspace: str, event_id: UUID) -> Row | None:
+        if not _is_receipt(event_id):
+            return None
+        return next(iter(self._stored(workspace, [str(event_id)])), None)
+
+    def _logged_event(self, workspace: str, event_id: UUID) -> Row | None:
+        rows = self._read(self._shares(workspace, batch_of(event_id)), Filters())
+        return next((row for row in rows if row.event_id == str(event_id)), None)
+
+    def _shares(self, workspace: str, batch: bytes) -> list[Entry]:
+        return [entry for entry in self._tail.find(batch) if entry.workspace == workspace]
+
+    def _stored(self, workspace: str, ids: Sequence[str]) -> list[Row]:
+        """Those of the ids that are in the store, by id."""
+        if not ids:
+            return []
+        rows = self._store.rows("events", {"workspace": workspace, "ids": ids})
+        return msgspec.convert(rows, list[Row], strict=False)
+
+    def _read(self, entries: Iterable[Entry], filters: Filters) -> list[Row]:
+        """The events of log records. One that is trimmed away has none: it is in the store, asked after this."""
+        rows: list[Row] = []
+        for entry in entries:
+            record = self._reader.record(entry.position, entry.lane)
+            if record and all(needle in record.lines for needle in _needles(filters)):
+                rows += rows_of(record.lines, record.dialect, record.lane, record.position, filters.admits)
+        return rows
+
+    def _pending(self, workspace: str, filters: Filters, want: int, after: Place) -> list[Row]:
+        """The first `want` events behind `after` among the records that are not committed, newest first.
+
+        Records are read by their newest event, and only until no other can hold an event for this page.
+        """
+        best: list[tuple[Place, Row]] = []
+        for lane in filters.lanes:
+            for entry in self._tail.newest(lane, workspace):
+                if entry.last_ms < (best[0][0].occurred_ms if len(best) == want else filters.from_ms):
+                    break
+                if entry.first_ms > min(after.occurred_ms, filters.to_ms):
+                    continue
+                for row in self._read([entry], filters):
+                    if row.place < after:
+                        _keep(best, want, row)
+        return [row for _, row in sorted(best, reverse=True)]
+
+    def _still_pending(self, workspace: str, filters: Filters, want: int, after: Place) -> list[Row]:
+        """The same without those that are stored already, though their block is not committed."""
+        found: list[Row] = []
+        while True:
+            rows = self._pending(workspace, filters, want, after)
+            reached = self._reached()
+            doubtful = [row.event_id for row in rows if row.position < reached[row.lane]]
+            stored = {row.event_id for row in self._stored(workspace, doubtful)}
+            found += [row for row in rows if row.event_id not in stored]
+            if len(rows) < want or len(found) >= want:
+                return found[:want]
+            after = rows[-1].place
+
+    def _exported(self, workspace: str, filters: Filters) -> Iterator[Row]:
+        committed = {lane: cursor.block for lane, cursor in self._state.cursors().items()}
+        ask_log = filters.status in (None, Status.PENDING)
+        tails = [self._tail.oldest(lane, workspace) for lane in filters.lanes] if ask_log else []
+        passed: set[str] = set()
+        if filters.status is not Status.PENDING:
+            for row in self._streamed(workspace, filters):
+                if row.block > committed[row.lane]:
+                    passed.add(row.event_id)
+                yield row
+        for bite in chain.from_iterable(map(_bites, tails)):
+            for row in self._settled(workspace, bite, filters):
+                if row.event_id not in passed:
+                    yield row
+
+    def _streamed(self, workspace: str, filters: Filters) -> Iterator[Row]:
+        pieces = self._store.stream("export", _parameters(workspace, filters))
+        rest = b""
+        try:
+            for piece in pieces:
+                head, _, rest = (rest + piece).rpartition(b"\n")
+                yield from _rows.decode_lines(head)
+            yield from _rows.decode_lines(rest)
+        finally:
+            _close(pieces)
+
+    def _settled(self, workspace: str, entries: Sequence[Entry], filters: Filters) -> Iterator[Row]:
+        """What became of one lane's entries: the stored form of what is stored by now, the log's of the rest.
+
+        Only records before the end of the block under way can be stored, so only they are looked up.
+        """
+        pending = self._read(entries, filters)
+        lane, reached = entries[0].lane, self._reached()
+        doubtful = [entry.batch for entry in entries if entry.position < reached[lane]]
+        ids = [id_ for batch in doubtful for id_ in event_ids(batch, MAX_BATCH)]
+        stored = {row.event_id: row for row in self._stored(workspace, ids) if row.lane is lane}
+        if filters.status is None:
+            yield from (row for row in stored.values() if filters.admits(row.signal, row.identities, row.occurred_ms))
+        yield from (row for row in pending if row.event_id not in stored)
+
+    def _reached(self) -> dict[Lane, int]:
+        """Positions from which on nothing can be in the store: behind each lane's cursor, or its block under way."""
+        plans = self._state.plans()
+        ends = {lane: plan.end for lane, plan in plans.items()}
+        return {lane: max(cursor.position, ends.get(lane, 0)) for lane, cursor in self._state.cursors().items()}
+
+
+class _Profiles:
+    """Profile ids of one workspace's events, each looked up once."""
+
+    def __init__(self, state: State, workspace: str) -> None:
+        self._state = state
+        self._workspace = workspace
+        self._known: dict[tuple[str, ...], str] = {}
+
+    def of(self, row: Row) -> str | None:
+        """None for a rejected event: it belongs to no profile."""
+        if row.status is Status.REJECTED:
+            return None
+        key = tuple(row.identities)
+        if key not in self._known:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = profile_id(self._workspace, self._connected(key))
+        return self._known[key]
+
+    def _connected(self, identities: Iterable[str]) -> set[str]:
+        """The union over an event's identities: a pending one may be the first to name two of them together."""
+        connected: set[str] = set()
+        for identity in identities:
+            if identity not in connected:
+                connected.update(self._state.connected(self._workspace, identity))
+        return connected
+
+
+def _is_receipt(id_: UUID) -> bool:
+    """Whether such an id is ever given to an event or batch."""
+    return id_.version == 7
+
+
+def _by_id(pending: Iterable[Row], stored: Iterable[Row]) -> dict[str, Row]:
+    """Each event once, in its stored form where there is one."""
+    return {row.event_id: row for row in chain(pending, stored)}
+
+
+def _keep(best: list[tuple[Place, Row]], want: int, row: Row) -> None:
+    """Adds a row to a heap of the `want` greatest."""
+    if len(best) < want:
+        heapq.heappush(best, (row.place, row))
+    else:
+        heapq.heappushpop(best, (row.place, row))
+
+
+def _needles(filters: Filters) -> list[bytes]:
+    """Bytes that a record's lines must hold if one of them is to fit: looking for them is cheaper than decoding."""
+    return [msgspec.json.encode(text) for text in (filters.identity, filters.signal) if text is not None]
+
+
+def _bites(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Runs of entries of some `_BITE` events."""
+    bite: list[Entry] = []
+    count = 0
+    for entry in entries:
+        bite.append(entry)
+        count += entry.count
+        if count >= _BITE:
+            yield bite
+            bite, count = [], 0
+    if bite:
+        yield bite
+
+
+def _parameters(workspace: str, filters: Filters) -> dict[str, Any]:
+    return {
+        "workspace": workspace,
+        "identity": filters.identity or "",
+        "signal": filters.signal or "",
+        "status": filters.status or "",
+        "lane": filters.lane or "",
+        "from_ms": filters.from_ms,
+        "to_ms": filters.to_ms,
+    }
+
+
+def _page_parameters(workspace: str, filters: Filters, want: int, after: Place) -> dict[str, Any]:
+    place = {"after_ms": after.occurred_ms, "after_id": after.id, "limit": want}
+    return _parameters(workspace, filters) | place
+
+
+def _close(pieces: Iterator[bytes]) -> None:
+    """A store's stream is a generator in all but type."""
+    close = getattr(pieces, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,146 @@
+"""The engine's state in one SQLite file (through apsw: WAL, a full sync for every commit)."""
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from headwater.errors import StartError
+from headwater.events import Lane
+from headwater.state.base import Cursor, Link, Plan
+
+KNOWN_LINKS = 50_000
+"""Links remembered so that naming them again costs no write; up to twice as many are held."""
+
+_SCHEMA = (
+    """
+    CREATE TABLE cursors (lane TEXT PRIMARY KEY, position INTEGER NOT NULL, block INTEGER NOT NULL) STRICT;
+    CREATE TABLE plans (
+        lane TEXT PRIMARY KEY,
+        block INTEGER NOT NULL,
+        "start" INTEGER NOT NULL,
+        "end" INTEGER NOT NULL,
+        months TEXT NOT NULL -- JSON: {"202611": rows}
+    ) STRICT;
+    CREATE TABLE links (workspace TEXT, a TEXT, b TEXT, PRIMARY KEY (workspace, a, b)) STRICT, WITHOUT ROWID;
+    CREATE INDEX links_back ON links (workspace, b, a);
+    """,
+)
+"""One entry a version; a file of version n has run the first n."""
+
+# CROSS JOIN keeps SQLite from putting `links` outermost, which would walk the whole workspace at every step.
+_CONNECTED = """
+    WITH RECURSIVE near (identity) AS (
+        VALUES (:identity)
+        UNION SELECT b FROM near CROSS JOIN links ON workspace = :workspace AND a = identity
+        UNION SELECT a FROM near CROSS JOIN links ON workspace = :workspace AND b = identity
+    )
+    SELECT identity FROM near ORDER BY identity
+"""
+
+
+class SqliteState:
+    """`state.base.State` in the file `path`. Safe to call from several threads; questions do not wait for a commit."""
+
+    def __init__(self, path: Path) -> None:
+        self._write = _open(path)
+        _upgrade(self._write, path)
+        self._read = _open(path)
+        self._writing, self._reading = threading.Lock(), threading.Lock()
+        self._known = _Known()
+
+    def cursors(self) -> dict[Lane, Cursor]:
+        found = self._ask("SELECT lane, position, block FROM cursors")
+        return {lane: Cursor(0, 0) for lane in Lane} | {Lane(lane): Cursor(*rest) for lane, *rest in found}
+
+    def plans(self) -> dict[Lane, Plan]:
+        found = self._ask('SELECT lane, block, "start", "end", months FROM plans')
+        return {Lane(lane): _plan(Lane(lane), *rest) for lane, *rest in found}
+
+    def plan(self, plan: Plan) -> None:
+        with self._transaction():
+            self._put_plan(plan)
+
+    def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> None:
+        fresh = self._known.fresh(links)
+        with self._transaction():
+            self._write.execute("REPLACE INTO cursors VALUES (?, ?, ?)", (plan.lane.value, plan.end, plan.block))
+            self._write.execute("DELETE FROM plans WHERE lane = ?", (plan.lane.value,))
+            self._write.executemany(
+                "INSERT OR IGNORE INTO links VALUES (?, ?, ?)", [(link.workspace, link.a, link.b) for link in fresh]
+            )
+            if upcoming is not None:
+                self._put_plan(upcoming)
+        self._known.add(fresh)
+
+    def connected(self, workspace: str, identity: str) -> list[str]:
+        return [found for (found,) in self._ask(_CONNECTED, {"workspace": workspace, "identity": identity})]
+
+    def close(self) -> None:
+        """Idempotent."""
+        with self._writing, self._reading:
+            self._read.close()
+            self._write.close()
+
+    def _ask(self, query: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
+        with self._reading:
+            return self._read.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._writing:
+            self._write.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._write.execute("COMMIT")
+            except BaseException:
+                if not self._write.get_autocommit():
+                    self._write.execute("ROLLBACK")
+                raise
+
+    def _put_plan(self, plan: Plan) -> None:
+        months = json.dumps(plan.months)
+        self._write.execute(
+            "REPLACE INTO plans VALUES (?, ?, ?, ?, ?)", (plan.lane.value, plan.block, plan.start, plan.end, months)
+        )
+
+
+class _Known:
+    """Links that are stored already: the recent ones, in two generations, so that forgetting costs nothing."""
+
+    def __init__(self) -> None:
+        self._young: set[Link] = set()
+        self._old: set[Link] = set()
+
+    def fresh(self, links: Iterable[Link]) -> list[Link]:
+        """Those not known, sorted, so that they enter the table side by side."""
+        return sorted(set(links) - self._young - self._old)
+
+    def add(self, links: Iterable[Link]) -> None:
+        """Only what is durable."""
+        self._young.update(links)
+        if len(self._young) > KNOWN_LINKS:
+            self._young, self._old = set(), self._young
+
+
+def _open(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(10_000)
+    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+    return connection
+
+
+def _upgrade(connection: apsw.Connection, path: Path) -> None:
+    version = int(connection.pragma("user_version"))
+    if version > len(_SCHEMA):
+        raise StartError(f"{path} was written by a newer headwater (version {version})")
+    for number, script in enumerate(_SCHEMA[version:], version + 1):
+        connection.execute(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT")
+
+
+def _plan(lane: Lane, block: int, start: int, end: int, months: str) -> Plan:
+    return Plan(lane, block, start, end, {int(month): rows for month, rows in json.loads(months).items()})
