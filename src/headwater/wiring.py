@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from headwater import clock
 from headwater.catalog.credentials import load_secret
@@ -28,7 +29,7 @@ from headwater.log.base import Reader
 from headwater.log.files import FilesAppender, FilesReader
 from headwater.quotas.memory import MemoryQuotas
 from headwater.rules.quota import window_of
-from headwater.web import manage, openapi, problems, status
+from headwater.web import manage, openapi, problems, query, status
 from headwater.web.gateway import Gateway
 from headwater.web.ingest import Ingest
 from headwater.web.metrics import GatewayMetrics
@@ -42,8 +43,8 @@ _BACKLOG = 4096
 _KEEP_ALIVE_SECONDS = 75
 
 
-def run_gateway(settings: Settings, sock_fd: int | None) -> None:
-    """Acknowledges events until SIGTERM. `sock_fd`: an inherited listening socket; None: binds its own.
+def run_gateway(settings: Settings, sock_fd: int) -> None:
+    """Acknowledges events until SIGTERM. `sock_fd`: the listening socket.
 
     Raises StartError, SettingsError.
     """
@@ -63,24 +64,26 @@ def run_gateway(settings: Settings, sock_fd: int | None) -> None:
 
 
 async def _serve_gateway(
-    settings: Settings, sock_fd: int | None, catalog: SqliteCatalog, log: FilesAppender, quotas: MemoryQuotas
+    settings: Settings, sock_fd: int, catalog: SqliteCatalog, log: FilesAppender, quotas: MemoryQuotas
 ) -> None:
     metrics = GatewayMetrics(log)
     ingest = Ingest(DIALECTS, catalog, Intake(catalog, quotas, log, settings.windows), settings, metrics)
     engine = EngineProxy(settings.engine_socket, settings.max_body)
     own = FastAPI(title="headwater", docs_url=None, redoc_url=None, openapi_url=None)
     problems.install(own)
-    own.include_router(manage.router(catalog))
-    own.include_router(
-        status.router(log, engine, metrics, settings.credentials_path, lambda: openapi.document(_documented(own)))
+    managing = manage.router(catalog)
+    operating = status.router(
+        log, engine, metrics, settings.credentials_path, lambda: openapi.document(_described(managing, operating))
     )
+    own.include_router(managing)
+    own.include_router(operating)
     gateway = Gateway(ingest, own, engine, catalog)
     GuardedProtocol.answer = staticmethod(gateway.refusal)
     server = _server(gateway, http=GuardedProtocol)
     sweeper = asyncio.create_task(sweep(server.server_state.connections))
     gc.collect()
     gc.freeze()
-    listener = socket.socket(fileno=sock_fd) if sock_fd is not None else _bind(settings)
+    listener = socket.socket(fileno=sock_fd)
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -88,11 +91,10 @@ async def _serve_gateway(
         await engine.close()
 
 
-def _documented(own: FastAPI) -> list[Any]:
+def _described(*own: APIRouter) -> list[BaseRoute]:
     """The routes of both roles: what the engine answers is reached through the gateway."""
-    from headwater.web import query
-
-    return [*own.routes, *query.router(None).routes]  # type: ignore[arg-type]  # only described, never called
+    asking = query.router(None)  # type: ignore[arg-type]  # described here, answered in the engine
+    return [route for router in (*own, asking) for route in router.routes]
 
 
 def taken_this_minute(reader: Reader, now_ms: int) -> Iterator[tuple[int, str, int]]:
@@ -171,16 +173,18 @@ def probe(text: str) -> Callable[[str], None]:
 
 
 class _Server(uvicorn.Server):
-    """Stops on SIGTERM alone: Ctrl-C reaches the whole group, and the supervisor decides what it means."""
+    """Stops on SIGTERM and SIGINT; under a supervisor, which has SIGINT blocked for its children, on SIGTERM alone."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.handle_exit, signal.SIGTERM, None)
+        loop, signals = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
+        for each in signals:
+            loop.add_signal_handler(each, self.handle_exit, each, None)
         try:
             yield
         finally:
-            loop.remove_signal_handler(signal.SIGTERM)
+            for each in signals:
+                loop.remove_signal_handler(each)
 
 
 def _server(app: Any, **options: Any) -> _Server:
@@ -201,14 +205,7 @@ def _server(app: Any, **options: Any) -> _Server:
     )
 
 
-def _bind(settings: Settings) -> socket.socket:
-    listener = socket.create_server((settings.host, settings.port), backlog=_BACKLOG)
-    listener.setblocking(False)
-    return listener
-
-
 def _run(main: Any) -> None:
     import uvloop
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     uvloop.run(main)

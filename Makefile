@@ -1,0 +1,81 @@
+# headwater: everything from a fresh clone. Needs Python 3.11 or later; `make PYTHON=/path/to/python …` names one.
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+HOST ?= 127.0.0.1
+PORT ?= 8080
+DATA_DIR ?= ./data
+
+UV := UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1 $(BIN)/uv
+EXPORT := export --quiet --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt
+
+.PHONY: help run install test torture check format lock bench clean
+
+help:
+	@echo 'make run       serve on http://$(HOST):$(PORT), data in $(DATA_DIR)   (HOST= PORT= DATA_DIR=)'
+	@echo 'make test      the tests'
+	@echo 'make torture   the longer crash tests'
+	@echo 'make check     locks, format, lint, types, import floors'
+	@echo 'make format    let ruff mend what it can'
+	@echo 'make bench     the benchmarks'
+	@echo 'make install   only make $(VENV), from requirements.lock'
+	@echo 'make lock      uv.lock and requirements.lock anew from pyproject.toml'
+	@echo 'make clean     remove caches and $(VENV); data stays'
+
+run: install
+	@exec $(BIN)/headwater serve --host $(HOST) --port $(PORT) --data-dir "$(DATA_DIR)"
+
+install: $(STAMP)
+
+# pip, not uv, installs: it is there wherever Python is, and keeps to the machine's own package index settings.
+$(STAMP): requirements.lock pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BIN)/pip:
+	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "making $(VENV) with $$($$python --version)"; exec $$python -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo 'headwater needs Python 3.11 or later with its venv module (on Debian: python3.11 and python3.11-venv).' >&2; \
+	echo 'If it is there under another name: make PYTHON=/path/to/python run' >&2; \
+	exit 1
+
+test: install
+	$(BIN)/pytest -m 'not torture'
+
+torture: install
+	$(BIN)/pytest -m torture
+
+check: install
+	@$(UV) lock --quiet --offline --check --python $(BIN)/python 2> /dev/null \
+	  || { echo 'uv.lock is not what pyproject.toml asks for: run make lock' >&2; exit 1; }
+	@$(UV) $(EXPORT) | diff - requirements.lock > /dev/null \
+	  || { echo 'requirements.lock is not what uv.lock says: run make lock' >&2; exit 1; }
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+format: install
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+# Installs afterwards too, so that the next target does not have to.
+lock: install
+	$(UV) lock --python $(BIN)/python
+	$(UV) $(EXPORT) --output-file requirements.lock
+	@$(MAKE) --no-print-directory install
+
+bench: install
+	@set -e; for script in bench/*.py; do \
+	  case $$script in */_*) continue;; esac; \
+	  echo "== $$script"; $(BIN)/python $$script; \
+	done
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests bench -name __pycache__ -prune -exec rm -rf {} +

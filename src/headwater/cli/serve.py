@@ -1,0 +1,180 @@
+"""`headwater serve`, and its two roles apart: `headwater gateway`, `headwater engine`."""
+
+import asyncio
+import functools
+import json
+import logging
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from string import Template
+from typing import Annotated, Any
+
+import typer
+from msgspec import structs
+
+from headwater import logs
+from headwater.catalog.credentials import read_credentials, url_of
+from headwater.cli.options import environment_of, takes_settings
+from headwater.config import Settings
+from headwater.errors import CorruptionError, SettingsError, StartError
+from headwater.locks import WAIT_SECONDS, DirectoryLock
+from headwater.supervisor import EXIT_START, EXIT_STAY_DOWN, Role, Supervisor, die_with, listen
+
+log = logging.getLogger(__name__)
+
+Fd = Annotated[int | None, typer.Option("--fd", hidden=True, help="An inherited listening socket.")]
+Parent = Annotated[int | None, typer.Option("--parent", hidden=True, help="The process to end with.")]
+Wait = Annotated[
+    float,
+    typer.Option(min=0, envvar="HEADWATER_START_WAIT", help="Seconds to wait for a dying process's port and lock."),
+]
+_CHILDREN = {"PYTHONSAFEPATH": "1"}
+"""A folder `headwater` where serve was started must not be taken for the package."""
+
+LogLevel = Annotated[logs.Level, typer.Option(envvar="HEADWATER_LOG_LEVEL", help="Log lines go to stderr.")]
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """A failed start is one line for people, and an exit code that the supervisor understands."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except StartError as error:
+        raise _exit(error, EXIT_START) from None
+    except (SettingsError, CorruptionError) as error:
+        raise _exit(error, EXIT_STAY_DOWN) from None
+    except Exception as error:  # a fault of ours: the supervisor tries again
+        log.critical("it ended unexpectedly", exc_info=error)
+        raise typer.Exit(1) from None
+
+
+def _exit(error: Exception, code: int) -> typer.Exit:
+    typer.echo(f"headwater: {error}", err=True)
+    return typer.Exit(code)
+
+
+def _make(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"cannot make the data directory {data_dir}: {error.strerror}") from error
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this file to `app`."""
+    for command in (serve, gateway, engine):
+        app.command()(takes_settings(_prepared(command)))
+
+
+def _prepared(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def prepared(settings: Settings, **values: Any) -> None:
+        with _exit_codes():
+            _make(settings.data_dir)
+            command(settings, **values)
+
+    return prepared
+
+
+def serve(settings: Settings, log_level: LogLevel = "info", start_wait: Wait = WAIT_SECONDS) -> None:
+    """Run headwater: the gateway and the engine, on one port."""
+    logs.configure(log_level)
+    first = not settings.credentials_path.exists()
+    with (
+        DirectoryLock(settings.data_dir / "serve.lock", start_wait),
+        listen(settings.host, settings.port, start_wait) as listener,
+    ):
+        settings = structs.replace(settings, port=listener.getsockname()[1])
+        environment = os.environ | environment_of(settings) | _CHILDREN | {"HEADWATER_LOG_LEVEL": log_level}
+        supervisor = Supervisor(_roles(settings, listener), listener, environment)
+        with _announced(settings):
+            code = asyncio.run(supervisor.run(lambda: _greet(settings, first)))
+    raise typer.Exit(code)
+
+
+def _roles(settings: Settings, listener: socket.socket) -> list[Role]:
+    """In the order in which they are stopped. Both names stand in their command lines."""
+    command = [sys.executable, "-m", "headwater"]
+    common = ["--data-dir", str(settings.data_dir), "--parent", str(os.getpid())]
+    fd = listener.fileno()
+    return [
+        Role("gateway", [*command, "gateway", *common, "--fd", str(fd)], fds=[fd], vital=True),
+        Role("engine", [*command, "engine", *common]),
+    ]
+
+
+@contextmanager
+def _announced(settings: Settings) -> Iterator[None]:
+    """`serve.json` tells tools which process serves this directory, and where, as long as it does."""
+    path = settings.data_dir / "serve.json"
+    fresh = path.with_suffix(".new")
+    try:
+        fresh.write_text(json.dumps({"pid": os.getpid(), "url": url_of(settings), "port": settings.port}) + "\n")
+        fresh.replace(path)
+    except OSError as error:  # a full disk must not keep a server from coming back
+        log.warning("cannot write %s: %s", path, error.strerror)
+    yield
+    with suppress(FileNotFoundError):
+        path.unlink()
+
+
+_FIRST_START = Template("""
+headwater serves on $url
+
+  its first key is in $credentials
+  Send a first event, in the one dialect or the other:
+
+  curl $url/integrations/bikPlatformFunctions-events/sendEvents \\
+    -H 'Authorization: Basic $key' -H 'Content-Type: application/json' \\
+    -d '{"events": [{"name": "Name", "email": "test@bik.ai", "phoneNumber": "+19494572000",
+         "eventName": "catalogViewed", "eventProperties": {"catalogId": "1234"}}]}'
+
+  curl $url/v1/signals -H 'Authorization: Bearer $key' -H 'Content-Type: application/json' \\
+    -d '{"name": "Visited documentation page", "type": "event"}'
+  curl $url/v1/events/batch \\
+    -H 'Authorization: Bearer $key' -H 'Content-Type: application/json' \\
+    -d '{"events": [{"signal": "visited-documentation-page", "identity": {"type": "account", "id": "001ABC000000123"},
+         "data": {"page": "/docs/quickstart"}, "reference": "evt-001"}]}'
+
+  and see both: curl $url/v1/events -H 'Authorization: Bearer $key'
+""")
+
+
+def _greet(settings: Settings, first: bool) -> None:
+    url, kept = url_of(settings), read_credentials(settings.credentials_path) if first else None
+    if kept is None:
+        typer.echo(f"headwater serves on {url}")
+    else:
+        shown = shlex.quote(str(settings.credentials_path))
+        typer.echo(_FIRST_START.substitute(url=url, key=kept.api_key, credentials=shown))
+
+
+def gateway(settings: Settings, fd: Fd = None, parent: Parent = None, log_level: LogLevel = "info") -> None:
+    """Run the gateway alone: it takes events, and hands questions on to the engine of the same data directory."""
+    _begin(parent, log_level)
+    if fd is None:
+        fd = listen(settings.host, settings.port).detach()
+    from headwater import wiring  # late: imported at the top it would slow every command
+
+    wiring.run_gateway(settings, fd)
+
+
+def engine(settings: Settings, parent: Parent = None, log_level: LogLevel = "info") -> None:
+    """Run the engine alone: it stores what the gateway took, and answers questions about it."""
+    _begin(parent, log_level)
+    from headwater import wiring  # late: imported at the top it would slow every command
+
+    wiring.run_engine(settings)
+
+
+def _begin(parent: int | None, log_level: logs.Level) -> None:
+    if parent is not None:
+        die_with(parent)
+    logs.configure(log_level)

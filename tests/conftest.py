@@ -1,0 +1,55 @@
+"""Fixtures shared by all tests: a running headwater, and workspaces in it."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from harness import Server, Workspace
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One headwater for all tests that neither stop it nor look beyond their own `workspace`."""
+    yield from _running(Server(tmp_path_factory.mktemp("shared") / "data"))
+
+
+@pytest.fixture
+def fresh_server(tmp_path: Path) -> Iterator[Server]:
+    """A headwater of the test's own, to be killed and restarted."""
+    yield from _running(Server(tmp_path / "data"))
+
+
+@pytest.fixture
+def workspace(server: Server) -> Iterator[Workspace]:
+    """A new workspace of the shared server, with the preset `ecommerce` and a key of its own."""
+    with server.client() as operator:
+        answer = operator.post("/v1/workspaces", json={"name": f"test-{uuid4().hex[:12]}"})
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    with server.client(made["api_key"]) as client:
+        yield Workspace(server, made["id"], made["api_key"], client)
+
+
+def _running(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        server.wait_engine()
+        yield server
+    finally:
+        server.kill_group()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what its servers printed."""
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        for value in item.funcargs.values():
+            value = value.server if isinstance(value, Workspace) else value
+            if isinstance(value, Server):
+                report.sections.append((f"server on {value.data_dir}", value.log()))
+    return report
