@@ -1,0 +1,176 @@
+"""`headwater events`: what came in, and sending more."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from headwater.cli.api import Api, ApiError, connected
+from headwater.cli.output import Json, print_json, print_record, print_rows
+
+app = typer.Typer(no_args_is_help=True, help="What came in, and sending more.")
+
+_COLUMNS = ("id", "signal", "occurred_at", "lane", "status", "reason", "identities")
+_BATCH = 100
+_PATIENCE = 10
+"""How often a batch that was refused for now is sent again."""
+
+_ROUTES = {"bik": "/integrations/bikPlatformFunctions-events/sendEvents", "bigmind": "/v1/events/batch"}
+
+Identity = Annotated[str | None, typer.Option(help="type:id, as in email:ada@example.com")]
+Signal = Annotated[str | None, typer.Option(help="A signal's slug.")]
+Status = Annotated[str | None, typer.Option(help="pending, processed, rejected or reverted.")]
+Lane = Annotated[str | None, typer.Option(help="realtime or migration.")]
+From = Annotated[str | None, typer.Option("--from", help="Occurred then or later; ISO 8601.")]
+To = Annotated[str | None, typer.Option("--to", help="Occurred before; ISO 8601.")]
+
+
+@app.command("list")
+@connected
+def list_(
+    api: Api,
+    identity: Identity = None,
+    signal: Signal = None,
+    status: Status = None,
+    lane: Lane = None,
+    from_: From = None,
+    to: To = None,
+    limit: Annotated[int, typer.Option(min=1, help="The most events to list.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List events, the newest first."""
+    filters = {"identity": identity, "signal": signal, "status": status, "lane": lane, "from_": from_, "to": to}
+    rows = api.items("/v1/events", limit, **filters)
+    print_rows((row if as_json else _brief(row) for row in rows), _COLUMNS, as_json)
+
+
+@app.command()
+@connected
+def show(api: Api, id: str, as_json: Json = False) -> None:
+    """Show one event and what became of it."""
+    print_record(api.call("GET", f"/v1/events/{id}"), as_json)
+
+
+@app.command()
+@connected
+def export(
+    api: Api,
+    output: Annotated[Path | None, typer.Option(dir_okay=False, help="A file; standard output when absent.")] = None,
+    identity: Identity = None,
+    signal: Signal = None,
+    status: Status = None,
+    lane: Lane = None,
+    from_: From = None,
+    to: To = None,
+) -> None:
+    """Write events as NDJSON, one a line."""
+    filters = {"identity": identity, "signal": signal, "status": status, "lane": lane, "from_": from_, "to": to}
+    pieces = api.stream("/v1/events/export", **filters)
+    with _target(output) as file:
+        for piece in pieces:
+            file.write(piece)
+
+
+@app.command()
+@connected
+def send(
+    api: Api,
+    file: Annotated[Path, typer.Argument(help="JSON or NDJSON; - for standard input.")],
+    as_json: Json = False,
+) -> None:
+    """Send a file of events, of either dialect, in batches of 100."""
+    sent = limited = 0
+    events = iter(read_events(file))
+    with _progress() as progress:
+        task = progress.add_task("sending", total=None)
+        while batch := list(islice(events, _BATCH)):
+            try:
+                answer = _send(api, batch)
+            except ApiError as error:
+                raise ApiError(
+                    f"{error} (events {sent + limited} to {sent + limited + len(batch) - 1} of the file; "
+                    f"those before them were sent)",
+                    error.status,
+                ) from None
+            over = len(answer.get("rate_limited", []))
+            sent, limited = sent + len(batch) - over, limited + over
+            progress.update(task, completed=sent)
+    if as_json:
+        print_json({"sent": sent, "rate_limited": limited})
+    else:
+        typer.echo(f"{sent} events sent" + (f", {limited} over their signal's rate limit" if limited else ""))
+    if limited:
+        raise typer.Exit(1)
+
+
+def read_events(file: Path) -> Iterator[dict[str, Any]]:
+    """The events of `{"events": […]}`, of an array, of one object, or of one object a line."""
+    try:
+        with _source(file) as lines:
+            first = lines.readline()
+            try:
+                head = json.loads(first)
+            except ValueError:
+                head = None
+            if isinstance(head, dict) and "events" not in head:
+                yield head
+                yield from (json.loads(line) for line in lines if line.strip())
+                return
+            whole = json.loads(first + lines.read())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ApiError(f"cannot read events from {file}: {error}") from None
+    events = whole.get("events", [whole]) if isinstance(whole, dict) else whole
+    if not isinstance(events, list):
+        raise ApiError(f"{file} holds no events")
+    yield from events
+
+
+def _send(api: Api, batch: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sends a batch; again and again when it is refused for now."""
+    dialect = "bik" if any(isinstance(event, dict) and "eventName" in event for event in batch) else "bigmind"
+    for patience in range(_PATIENCE, -1, -1):
+        try:
+            answer: dict[str, Any] = api.call("POST", _ROUTES[dialect], {"events": batch})
+        except ApiError as error:
+            if error.retry_after is None or not patience:
+                raise
+            time.sleep(error.retry_after)
+        else:
+            return answer
+    raise AssertionError
+
+
+def _brief(event: dict[str, Any]) -> dict[str, Any]:
+    return event | {"identities": [f"{each['type']}:{each['id']}" for each in event["identities"]]}
+
+
+@contextmanager
+def _source(file: Path) -> Iterator[BinaryIO]:
+    if str(file) == "-":
+        yield sys.stdin.buffer
+        return
+    with file.open("rb") as lines:
+        yield lines
+
+
+@contextmanager
+def _target(output: Path | None) -> Iterator[BinaryIO]:
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    with output.open("wb") as file:
+        yield file
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -1,0 +1,25 @@
+"""The `headwater` command."""
+
+import typer
+
+from headwater import __version__
+from headwater.cli import events, keys, serve, signals, workspaces
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Takes customer events over HTTP, never loses one it acknowledged, and answers for every single one.",
+    context_settings={"auto_envvar_prefix": "HEADWATER", "help_option_names": ["-h", "--help"]},
+    pretty_exceptions_show_locals=False,
+)
+serve.register(app)
+app.add_typer(signals.app, name="signals")
+app.add_typer(keys.app, name="keys")
+app.add_typer(workspaces.app, name="workspaces")
+app.add_typer(events.app, name="events")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)

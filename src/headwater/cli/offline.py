@@ -1,0 +1,54 @@
+"""What an operator can do to a data directory without a key: the catalog's file is written directly."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from headwater.catalog.base import ALL_SCOPES, WORKSPACE_SCOPES, Credentials, Scope
+from headwater.catalog.credentials import load_secret, read_credentials, write_credentials
+from headwater.catalog.sqlite import SqliteCatalog
+from headwater.cli.api import ApiError
+from headwater.config import Settings
+from headwater.errors import HeadwaterError
+
+ACTOR = "command-line"
+
+
+def create_key(data_dir: Path, name: str, scopes: list[str] | None, workspace: str, url: str) -> dict[str, Any]:
+    """A key of that workspace; also into credentials.json if there is none. ApiError says why not."""
+    settings = Settings(data_dir=data_dir)
+    if not settings.catalog_path.exists():
+        raise ApiError(f"there is no headwater in {data_dir}; `headwater serve --data-dir {data_dir}` makes one")
+    try:
+        catalog = SqliteCatalog(settings.catalog_path, load_secret(settings))
+        try:
+            return _create(catalog, settings, name, scopes, workspace, url)
+        finally:
+            catalog.close()
+    except HeadwaterError as error:
+        raise ApiError(str(error)) from None
+
+
+def _create(
+    catalog: SqliteCatalog, settings: Settings, name: str, scopes: list[str] | None, workspace: str, url: str
+) -> dict[str, Any]:
+    found = {each.name: each.id for each in catalog.workspaces()}
+    if workspace not in found:
+        raise ApiError(f"there is no workspace '{workspace}'; there are: {', '.join(found) or 'none'}")
+    default = ALL_SCOPES if workspace == "default" else WORKSPACE_SCOPES
+    wanted = msgspec.convert(scopes, frozenset[Scope]) if scopes else default
+    key, text = catalog.create_key(ACTOR, found[workspace], name or "made offline", wanted)
+    if read_credentials(settings.credentials_path) is None:
+        write_credentials(settings.credentials_path, Credentials(workspace, text, _served_at(settings) or url))
+    return {"id": key.id, "name": key.name, "workspace": workspace, "scopes": sorted(key.scopes), "key": text}
+
+
+def _served_at(settings: Settings) -> str | None:
+    """Where a server of this directory serves now."""
+    try:
+        url = json.loads((settings.data_dir / "serve.json").read_bytes())["url"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(url)

@@ -1,0 +1,97 @@
+"""`headwater signals`: what may be sent."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from headwater.cli.api import Api, ApiError, connected
+from headwater.cli.output import Json, print_record, print_rows
+
+app = typer.Typer(no_args_is_help=True, help="What may be sent: signals and their schemas.")
+
+_COLUMNS = ("slug", "id", "type", "active", "rate_limit", "enforcement", "latest_version", "name")
+
+Type = StrEnum("Type", ["event", "metric", "state"])
+Enforcement = StrEnum("Enforcement", ["quarantine", "reject"])
+Aggregation = StrEnum("Aggregation", ["sum", "count", "avg", "min", "max"])
+Period = StrEnum("Period", ["hour", "day", "week", "month"])
+
+
+@app.command("list")
+@connected
+def list_(api: Api, as_json: Json = False) -> None:
+    """List this workspace's signals."""
+    print_rows(api.items("/v1/signals", 1_000_000), _COLUMNS, as_json)
+
+
+@app.command()
+@connected
+def create(
+    api: Api,
+    name: Annotated[str, typer.Argument(help="For people; the slug is made from it.")],
+    type_: Annotated[Type, typer.Option("--type", help="What its events are.")] = Type["event"],
+    slug: Annotated[str | None, typer.Option(help="What senders call it.")] = None,
+    rate_limit: Annotated[
+        str | None, typer.Option(help="Events a UTC minute, or none; absent: the type's default.")
+    ] = None,
+    enforcement: Annotated[Enforcement | None, typer.Option(help="For events that violate its schema.")] = None,
+    aggregation: Annotated[Aggregation | None, typer.Option(help="For a metric.")] = None,
+    period: Annotated[Period | None, typer.Option(help="For a metric.")] = None,
+    value: Annotated[str | None, typer.Option(help="Dotted path in data to the number or the state.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Create a signal."""
+    fields = {"slug": slug, "enforcement": enforcement, "aggregation": aggregation, "period": period, "value": value}
+    body: dict[str, Any] = {"name": name, "type": type_} | {key: each for key, each in fields.items() if each}
+    if rate_limit is not None:
+        body["rate_limit"] = _rate(rate_limit)
+    print_record(api.call("POST", "/v1/signals", body), as_json)
+
+
+@app.command()
+@connected
+def show(api: Api, slug: str, as_json: Json = False) -> None:
+    """Show a signal and its newest schema."""
+    signal = api.call("GET", _path(slug))
+    if signal["latest_version"] is not None:
+        signal["schema"] = api.call("GET", f"{_path(slug)}/versions/{signal['latest_version']}")["schema"]
+    print_record(signal, as_json)
+
+
+@app.command()
+@connected
+def publish(
+    api: Api,
+    slug: str,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A JSON Schema.")],
+    as_json: Json = False,
+) -> None:
+    """Publish a JSON Schema as a signal's next version."""
+    try:
+        schema = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ApiError(f"{file} is no JSON: {error}") from None
+    print_record(api.call("POST", f"{_path(slug)}/versions", {"schema": schema}), as_json)
+
+
+@app.command()
+@connected
+def archive(api: Api, slug: str) -> None:
+    """Archive a signal: its events are refused from now on, and its slug stays taken."""
+    api.call("DELETE", _path(slug))
+
+
+def _path(slug: str) -> str:
+    return f"/v1/signals/{quote(slug, safe='')}"
+
+
+def _rate(text: str) -> int | None:
+    if text == "none":
+        return None
+    if not text.isdecimal():
+        raise ApiError("--rate-limit must be a whole number, or none")
+    return int(text)
