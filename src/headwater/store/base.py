@@ -34,5 +34,3 @@ class Store(Protocol):
         """The same, as NDJSON in pieces of bounded size. Close it (or exhaust it) to free its connection."""
 
     def close(self) -> None: ...
-
-

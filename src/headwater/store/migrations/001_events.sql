@@ -2,6 +2,7 @@
 --
 -- Partitioned by the month of receipt (read off the UUIDv7), so that a block lands in one partition, seldom two,
 -- whatever dates its events carry, and one partition of one insert is one part: there as a whole or not at all.
+-- Ordered as lists are: ClickHouse compares the halves of a UUID in another order than its text has, hence toUInt128.
 -- Times are whole milliseconds, for DateTime64 shows only some of the years that ISO 8601 can write.
 CREATE TABLE IF NOT EXISTS events
 (
@@ -30,5 +31,8 @@ CREATE TABLE IF NOT EXISTS events
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(UUIDv7ToDateTime(id, 'UTC'))
-ORDER BY (workspace, occurred_ms, id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+ORDER BY (workspace, occurred_ms, toUInt128(id))
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1,
+    -- What a merge replaced stays for ten minutes, in case the disk did not take the merged part (store/parts.py);
+    -- a big part that is set aside then must not keep the table from being attached.
+    old_parts_lifetime = 600, max_suspicious_broken_parts_bytes = 1099511627776

@@ -1,0 +1,298 @@
+"""The back half: from the log into the store, block by block, each exactly once.
+
+A block is written down (planned) before it is inserted and committed after, so after a crash only planned blocks are
+in doubt; the store's row counts by month tell what of them is there, and the log makes the rest again.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from headwater.clock import MINUTE_MS, now_ms
+from headwater.config import Settings
+from headwater.errors import CorruptionError, LogUnavailableError
+from headwater.events import Lane, month_of, received_ms
+from headwater.log.base import Reader, Record
+from headwater.rules.turns import TurnPolicy, next_turn
+from headwater.state.base import Cursor, Link, Plan, State
+from headwater.store.base import Block, Store
+from headwater.store.rows import links_of, rows_of
+
+BLOCK_BYTES = 32 << 20
+"""A block is closed once its lines are this big, whatever it counts, so that memory stays bounded."""
+KEEP_MS = 3 * MINUTE_MS
+"""The log keeps what was received so lately even when it is stored: quotas are rebuilt from it."""
+POLL = 0.01
+"""Seconds between two looks at an idle log."""
+LINGER = 0.1
+"""Seconds a lane rests after a small block, so that a trickle does not make a part per event."""
+TRIM_EVERY = 5.0
+FIRST_BACK_OFF, LAST_BACK_OFF = 0.1, 5.0
+"""Seconds to wait after the first failure, doubled after each further one up to the last."""
+
+_PIECE = 1_000
+"""Events read at once while a block is gathered."""
+_ALL = 1 << 62
+
+_logger = logging.getLogger(__name__)
+
+
+class LaneStatus(msgspec.Struct, frozen=True, gc=False):
+    """One lane: how far it is stored, and what was committed since the start."""
+
+    cursor: Cursor
+    blocks: int = 0
+    events: int = 0
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How the pipeline is, for `/readyz` and `/metrics`."""
+
+    ready: bool
+    why: str
+    """Empty when ready; else what is wrong, for people."""
+    lanes: dict[Lane, LaneStatus]
+    failures: int
+    """Rounds that failed since the start; each was tried again."""
+    last_error: str
+    """The last failure, even when it is over; empty when there was none."""
+
+
+class _Work(msgspec.Struct, frozen=True):
+    """A block with its records in memory."""
+
+    plan: Plan
+    records: Sequence[Record]
+
+    @property
+    def count(self) -> int:
+        return sum(self.plan.months.values())
+
+
+class Pipeline:
+    """Drains both lanes of the log into the store. One thread drives it; `status` may be asked by any.
+
+    `probe` is told "planned", "inserted" and "committed" as each becomes durable: crash tests stop there.
+    `linger` is in seconds, see `LINGER`.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        store: Store,
+        state: State,
+        settings: Settings,
+        *,
+        probe: Callable[[str], None] = lambda _: None,
+        policy: TurnPolicy | None = None,
+        linger: float = LINGER,
+    ) -> None:
+        self._reader = reader
+        self._store = store
+        self._state = state
+        self._settings = settings
+        self._probe = probe
+        self._policy = policy or TurnPolicy()
+        self._linger = linger
+        self._upcoming: dict[Lane, _Work] = {}
+        self._lanes = {lane: LaneStatus(cursor) for lane, cursor in state.cursors().items()}
+        self._seen = dict.fromkeys(Lane, 0)
+        self._last_turn = {lane: time.monotonic() for lane in Lane}
+        self._rests_until = dict.fromkeys(Lane, 0.0)
+        self._trimmed = 0.0
+        self._status = Status(False, "starting", dict(self._lanes), 0, "")
+
+    def status(self) -> Status:
+        return self._status
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until `stop` is set. A failure is tried again for ever; a CorruptionError ends it, with nothing
+        touched, and `status` says so."""
+        recovered, back_off = False, FIRST_BACK_OFF
+        while not stop.is_set():
+            try:
+                if not recovered:
+                    self.recover()
+                recovered = True
+                pause = 0.0 if self.step() else POLL
+                back_off = FIRST_BACK_OFF
+            except CorruptionError as error:
+                _logger.critical("nothing is stored any more: %s", error)
+                self._failed(error)
+                return
+            except Exception as error:
+                _logger.exception("storing failed; the same block is tried again in %.1f s", back_off)
+                self._failed(error)
+                recovered, pause, back_off = False, back_off, min(2 * back_off, LAST_BACK_OFF)
+            stop.wait(pause)
+
+    def recover(self) -> None:
+        """Brings every block in doubt to its commit. To be called before the first `step` and after a failed one.
+
+        Raises CorruptionError when log, state and store disagree, LogUnavailableError while the log ends before
+        what was already read of it: after a power cut its writer must open it first.
+        """
+        self._upcoming.clear()
+        plans = self._state.plans()
+        for lane, cursor in self._state.cursors().items():
+            self._lanes[lane] = msgspec.structs.replace(self._lanes[lane], cursor=cursor)
+            self._seen[lane] = cursor.position
+        self._check_log(max([*self._seen.values(), *(plan.end for plan in plans.values())]))
+        for plan in plans.values():
+            self._settle(plan)
+        self._succeeded()
+
+    def step(self) -> int:
+        """One round: at most one block of one lane. Returns the events committed; 0 when nothing waits."""
+        waits = {lane: self._waits(lane) for lane in Lane}
+        now = time.monotonic()
+        turn = next_turn(
+            self._policy,
+            self._settings.block_events,
+            realtime=waits[Lane.REALTIME],
+            migration=waits[Lane.MIGRATION],
+            idle_ms={lane: int((now - last) * 1000) for lane, last in self._last_turn.items()},
+        )
+        events = self._store_block(turn.lane, turn.most) if turn else 0
+        self._pass_over()
+        self._trim(now)
+        self._succeeded()
+        return events
+
+    def _waits(self, lane: Lane) -> bool:
+        """Whether the lane has something to store and is not resting; passes over the other lane's records."""
+        if lane in self._upcoming:
+            return True
+        if self._reader.durable() <= self._seen[lane] or time.monotonic() < self._rests_until[lane]:
+            return False
+        chunk = self._reader.read(lane, self._seen[lane], 1)
+        self._seen[lane] = chunk.records[0].position if chunk.records else chunk.end
+        return bool(chunk.records)
+
+    def _store_block(self, lane: Lane, most: int) -> int:
+        work = self._upcoming.pop(lane, None) or self._begin(lane, most)
+        self._insert(work.plan, work.records)
+        upcoming = self._gather(lane, work.plan.block + 1, work.plan.end, most)
+        # Only a full block is written down ahead, with this one's commit: that saves a sync when there is much to do,
+        # and lets more gather when there is little.
+        self._commit(work, upcoming if _is_full(upcoming, most) else None)
+        self._last_turn[lane] = time.monotonic()
+        self._rests_until[lane] = self._last_turn[lane] + (0 if _is_full(work, most) else self._linger)
+        return work.count
+
+    def _begin(self, lane: Lane, most: int) -> _Work:
+        work = self._gather(lane, self._lanes[lane].cursor.block + 1, self._seen[lane], most)
+        self._state.plan(work.plan)
+        self._probe("planned")
+        return work
+
+    def _gather(self, lane: Lane, block: int, start: int, most: int) -> _Work:
+        records = list(_records(self._reader, lane, start, most))
+        end = records[-1].end if records else start
+        return _Work(Plan(lane, block, start, end, _months(records)), records)
+
+    def _insert(self, plan: Plan, records: Sequence[Record]) -> None:
+        chunks = [rows_of(record, plan.block) for record in records]
+        self._store.insert(Block(plan.lane, plan.block, chunks, sum(record.count for record in records)))
+        self._probe("inserted")
+
+    def _commit(self, work: _Work, upcoming: _Work | None = None) -> None:
+        plan, known = work.plan, self._lanes[work.plan.lane]
+        self._state.commit(plan, _links(work.records), upcoming.plan if upcoming else None)
+        self._lanes[plan.lane] = LaneStatus(Cursor(plan.end, plan.block), known.blocks + 1, known.events + work.count)
+        self._seen[plan.lane] = plan.end
+        if upcoming:
+            self._upcoming[plan.lane] = upcoming
+        self._probe("committed")
+
+    def _settle(self, plan: Plan) -> None:
+        """Inserts what is missing of a block in doubt, and commits it."""
+        records = self._reader.read(plan.lane, plan.start, _ALL, plan.end).records
+        there = self._store.counts(plan.lane, plan.block)
+        missing = _missing(plan, _months(records), there)
+        _logger.warning("%s block %d was in doubt: months %s are missing", plan.lane, plan.block, sorted(missing))
+        if missing:
+            self._insert(plan, [record for record in records if _month(record) in missing])
+        self._commit(_Work(plan, records))
+
+    def _check_log(self, known: int) -> None:
+        durable = self._reader.durable()
+        if durable < known:
+            raise LogUnavailableError(f"the log ends at {durable}, before {known}, up to where it was read already")
+
+    def _pass_over(self) -> None:
+        """Moves a lane's cursor over a long run of the other lane's records, so that the log can be trimmed."""
+        for lane, status in self._lanes.items():
+            cursor, seen = status.cursor, self._seen[lane]
+            if lane not in self._upcoming and seen - cursor.position > self._settings.segment_bytes // 4:
+                self._state.commit(Plan(lane, cursor.block, cursor.position, seen, {}), ())
+                self._lanes[lane] = msgspec.structs.replace(status, cursor=Cursor(seen, cursor.block))
+
+    def _trim(self, now: float) -> None:
+        """Needs durable cursors: after a crash both lanes read on from there."""
+        if now - self._trimmed < TRIM_EVERY:
+            return
+        self._trimmed = now
+        try:
+            self._reader.trim(min(lane.cursor.position for lane in self._lanes.values()), now_ms() - KEEP_MS)
+        except OSError as error:
+            _logger.warning("the log could not be trimmed: %s", error)
+
+    def _succeeded(self) -> None:
+        known = self._status
+        self._status = Status(True, "", dict(self._lanes), known.failures, known.last_error)
+
+    def _failed(self, error: Exception) -> None:
+        why = f"{type(error).__name__}: {error}"
+        self._status = Status(False, why, dict(self._lanes), self._status.failures + 1, why)
+
+
+def _records(reader: Reader, lane: Lane, start: int, most: int) -> Iterator[Record]:
+    """The lane's records from `start` on until `most` events, BLOCK_BYTES or the end are reached."""
+    size = 0
+    while most > 0 and size < BLOCK_BYTES:
+        chunk = reader.read(lane, start, min(most, _PIECE))
+        if not chunk.records:
+            return
+        yield from chunk.records
+        size += _size(chunk.records)
+        most -= chunk.count
+        start = chunk.end
+
+
+def _is_full(work: _Work, most: int) -> bool:
+    return work.count >= most or _size(work.records) >= BLOCK_BYTES
+
+
+def _size(records: Iterable[Record]) -> int:
+    return sum(len(record.lines) for record in records)
+
+
+def _month(record: Record) -> int:
+    return month_of(received_ms(record.batch))
+
+
+def _months(records: Iterable[Record]) -> dict[int, int]:
+    months: Counter[int] = Counter()
+    for record in records:
+        months[_month(record)] += record.count
+    return dict(months)
+
+
+def _links(records: Iterable[Record]) -> set[Link]:
+    return set[Link]().union(*map(links_of, records))
+
+
+def _missing(plan: Plan, log: dict[int, int], store: dict[int, int]) -> set[int]:
+    """The months of a block in doubt that are not in the store. Each month is there as a whole or not at all."""
+    block = f"{plan.lane} block {plan.block} (log {plan.start} to {plan.end})"
+    if log != plan.months:
+        raise CorruptionError(f"{block} was planned with the rows by month {plan.months}, the log holds {log}")
+    wrong = {month: rows for month, rows in store.items() if plan.months.get(month) != rows}
+    if wrong:
+        raise CorruptionError(f"{block} was planned with the rows by month {plan.months}, the store holds {store}")
+    return plan.months.keys() - store.keys()

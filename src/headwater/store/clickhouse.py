@@ -1,0 +1,234 @@
+"""The embedded store: ClickHouse inside this process (chDB), files below one directory.
+
+One handle writes; questions go through a few reader clients, so that they run while an insert runs. chDB lets one
+process open a directory; a lock file beside it makes a start wait for a dying process without a word.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from errno import EIO
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import IO, Any, cast
+from urllib.parse import urlencode
+
+import chdb
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+from headwater.errors import CorruptionError, StartError, UnavailableError
+from headwater.events import Lane
+from headwater.locks import WAIT_SECONDS, DirectoryLock
+from headwater.store.base import Block
+from headwater.store.parts import Parts
+from headwater.store.rows import COLUMNS
+
+READERS = 4
+"""Questions answered at once; a further one waits."""
+READER_WAIT = 30.0
+"""Seconds a question waits for its turn before it is refused."""
+CLOSE_WAIT = 5.0
+"""Seconds that closing waits for a question under way."""
+KEEP_EVERY = 10.0
+"""Seconds between two checks of merged parts; much less than the table's `old_parts_lifetime`."""
+PIECE = 256 * 1024
+"""Bytes of a piece of a stream, at most."""
+
+_ENGINE = {
+    "max_server_memory_usage_to_ram_ratio": 0.5,
+    "mark_cache_size": 64 << 20,
+    "index_mark_cache_size": 64 << 20,
+    "primary_index_cache_size": 64 << 20,
+    "max_thread_pool_free_size": 8,
+}
+"""For the whole process: the machine is small and shared with the gateway."""
+
+_WRITING = {
+    "async_insert": 0,  # on by default: an insert would be answered before it is durable
+    "insert_deduplicate": 0,  # a block that was cut short is inserted again on purpose
+    "max_partitions_per_insert_block": 0,  # a clock that jumped must not stop a lane
+    "max_insert_block_size": 1 << 20,  # one block in memory, so one part a partition:
+    "max_insert_block_size_bytes": 0,  # there as a whole or not at all
+    "min_insert_block_size_rows": 1 << 20,
+    "min_insert_block_size_bytes": 0,
+    "max_insert_threads": 1,
+    "input_format_parallel_parsing": 0,
+    "log_queries": 0,
+}
+
+_READING = {
+    "log_queries": 0,
+    "output_format_json_quote_64bit_integers": 0,
+}
+
+_INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) FORMAT JSONCompactEachRow".encode()
+
+_logger = logging.getLogger(__name__)
+
+
+@cache
+def sql(name: str) -> str:
+    """The text of `store/sql/NAME.sql`."""
+    return (files("headwater.store") / "sql" / f"{name}.sql").read_text()
+
+
+class ChdbStore:
+    """`store.base.Store` on chDB.
+
+    Waits up to `wait_seconds` for another process to let go of the directory; StartError after that.
+    """
+
+    def __init__(self, path: Path, wait_seconds: float = WAIT_SECONDS) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        self._path = str(path.resolve())
+        self._lock = DirectoryLock(path.with_name(path.name + ".lock"), wait_seconds)
+        self._writing = threading.Lock()
+        self._closed = threading.Event()
+        self._damage: CorruptionError | None = None
+        self._readers: queue.LifoQueue[Client | None] = queue.LifoQueue()
+        for _ in range(READERS):
+            self._readers.put(None)
+        try:
+            self._writer = _connected(self._path)
+            _migrate(self._writer)
+            self._inserted = Parts(_runner(self._writer))
+            self._keeper_handle = _connected(self._path)
+            self._merged = Parts(_runner(self._keeper_handle))
+        except Exception as error:
+            self._lock.release()
+            raise StartError(f"the store at {path} cannot be opened: {error}") from error
+        self._keeper = threading.Thread(target=self._keep, name="store-keeper", daemon=True)
+        self._keeper.start()
+
+    def insert(self, block: Block) -> None:
+        """Raises OSError when the block cannot be read back: then nothing of the broken months is there."""
+        if not block.count:
+            return
+        with self._writing:
+            self._check_damage()
+            # Not chDB's send_insert, which keeps the insert's errors to itself.
+            self._writer.query(b"\n".join((_INSERT, b"".join(block.chunks))))
+            self._check_inserted()
+
+    def counts(self, lane: Lane, block: int) -> dict[int, int]:
+        with self._writing:
+            self._check_damage()
+            self._check_inserted()  # of an insert whose own check was cut short
+        found = self.rows("block_months", {"lane": lane.value, "block": block})
+        return {row["month"]: row["events"] for row in found}
+
+    def rows(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        with self._reader() as client:
+            return list(client.query(sql(query), parameters=dict(parameters)).named_results())
+
+    def stream(self, query: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
+        with self._reader() as client:
+            answer = cast(IO[bytes], client.raw_stream(sql(query), parameters=dict(parameters), fmt="JSONEachRow"))
+            try:
+                while piece := answer.read(PIECE):
+                    yield piece
+            finally:
+                answer.close()
+
+    def close(self) -> None:
+        """Waits for an insert, and up to CLOSE_WAIT for questions and streams under way. Idempotent."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._keeper.join()
+        with self._writing:
+            with suppress(queue.Empty):
+                for _ in range(READERS):
+                    self._close_reader()
+            self._keeper_handle.close()
+            self._writer.close()
+            self._lock.release()
+
+    def _close_reader(self) -> None:
+        client = self._readers.get(timeout=CLOSE_WAIT)
+        if client is not None:
+            client.close()
+
+    def _check_damage(self) -> None:
+        if self._damage:
+            raise self._damage
+
+    def _check_inserted(self) -> None:
+        """Under the lock `_writing`."""
+        broken = self._inserted.broken(merged=False)
+        if broken:
+            self._inserted.heal(broken)
+            raise OSError(EIO, f"the store could not be written: {', '.join(broken)}")
+
+    def _keep(self) -> None:
+        """Checks what merges make, every few seconds, beside the inserts: a merged part may be big."""
+        while not self._closed.wait(KEEP_EVERY):
+            try:
+                self._mend(self._merged.broken(merged=True))
+            except CorruptionError as error:
+                self._damage = error
+            except Exception:
+                _logger.exception("the store's parts could not be checked; it is tried again")
+
+    def _mend(self, broken: list[str]) -> None:
+        if broken:
+            _logger.error(
+                "the disk did not take the merged parts %s: what they were made of is back", ", ".join(broken)
+            )
+            with self._writing:
+                self._merged.heal(broken)
+
+    @contextmanager
+    def _reader(self) -> Iterator[Client]:
+        """Lends a client to one thread; made when first needed."""
+        try:
+            client = self._readers.get(timeout=READER_WAIT)
+        except queue.Empty:
+            raise UnavailableError("too many questions at once") from None
+        try:
+            client = client or clickhouse_connect.get_client(interface="chdb", path=self._path, settings=_READING)
+            yield client
+        finally:
+            self._readers.put(client)
+
+
+def _connected(path: str) -> Any:
+    """The engine of this process, started on `path`, and the handle that writes."""
+    return chdb.connect(f"{path}?{urlencode({**_ENGINE, **_WRITING})}")  # type: ignore[no-untyped-call]
+
+
+def _runner(handle: Any) -> Callable[[str], str]:
+    return lambda statement: str(handle.query(statement, "TSV"))
+
+
+def _migrate(writer: Any) -> None:
+    """Runs each numbered file of `store/migrations` that has not run here, in order.
+
+    A crash between a file and its entry runs the file again, so each must bear that.
+    """
+    writer.query(
+        "CREATE TABLE IF NOT EXISTS migrations (number UInt32, name String, applied_at DateTime('UTC') DEFAULT now())"
+        " ENGINE = MergeTree ORDER BY number SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    )
+    done = {int(line) for line in str(writer.query("SELECT number FROM migrations", "TSV")).split()}
+    for name, text in _migrations():
+        number = int(name.split("_", 1)[0])
+        if number not in done:
+            for statement in _statements(text):
+                writer.query(statement)
+            writer.query(f"INSERT INTO migrations (number, name) VALUES ({number}, '{name}')")  # noqa: S608 - our file's name
+
+
+def _statements(text: str) -> list[str]:
+    """Each ends at a line's end by a semicolon; a comment is a line of its own."""
+    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    return [statement for statement in code.split(";\n") if statement.strip()]
+
+
+def _migrations() -> list[tuple[str, str]]:
+    found = (files("headwater.store") / "migrations").iterdir()
+    return sorted((file.name, file.read_text()) for file in found if file.name.endswith(".sql"))

@@ -1,0 +1,68 @@
+"""Reads back what chDB wrote, for it takes no notice of a write that failed.
+
+Measured on chDB 4.4: when the disk fills while a part is written, by an insert or by a merge, the file is cut short,
+no error is raised, and the part counts as whole until the next start finds it broken and sets it aside. So every new
+part is checked against its checksums. A broken one is taken out by attaching the table anew, which sets it aside and
+brings back the parts that a merge had replaced: those are kept on disk for ten minutes (`old_parts_lifetime`).
+"""
+
+from collections.abc import Callable
+
+from headwater.errors import CorruptionError
+
+_ACTIVE = (
+    "SELECT name, level, rows FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active"
+)
+_SET_ASIDE = "SELECT name FROM system.detached_parts WHERE table = 'events' AND reason = 'broken-on-start'"
+_GONE = "NO_SUCH_DATA_PART"
+
+
+class Parts:
+    """The parts of the events table. `run` runs a statement and returns its answer as tab-separated text."""
+
+    def __init__(self, run: Callable[[str], str]) -> None:
+        self._run = run
+        # What a start loads it has held against the sizes in its checksums.
+        self._sound = frozenset(self._active())
+
+    def broken(self, merged: bool) -> list[str]:
+        """The new parts that cannot be read back: of those that merges made, or of those that inserts made."""
+        active = self._active()
+        fresh = [name for name, (level, _) in active.items() if name not in self._sound and (level > 0) == merged]
+        found = [name for name in fresh if not self._reads_back(name)]
+        self._sound = (self._sound | frozenset(fresh)) & active.keys() - frozenset(found)
+        return found
+
+    def heal(self, broken: list[str]) -> None:
+        """Takes broken parts out. Nothing must be inserted meanwhile.
+
+        The rows of an insert's part are gone then, those of a merge's are back. Raises CorruptionError when rows are
+        missing after that; what was set aside is kept then, for people to look at.
+        """
+        before = self._active()
+        lost = sum(rows for name, (level, rows) in before.items() if name in broken and level == 0)
+        self._run("DETACH TABLE IF EXISTS events")
+        self._run("ATTACH TABLE IF NOT EXISTS events")
+        wanted, found = (
+            sum(rows for _, rows in before.values()) - lost,
+            sum(rows for _, rows in self._active().values()),
+        )
+        if found != wanted:
+            raise CorruptionError(f"the disk damaged the parts {', '.join(broken)} of the store: {wanted - found} rows")
+        for name in self._run(_SET_ASIDE).split():
+            if any(name.startswith(f"broken-on-start_{part}") for part in broken):
+                self._run(f"ALTER TABLE events DROP DETACHED PART '{name}' SETTINGS allow_drop_detached = 1")
+
+    def _active(self) -> dict[str, tuple[int, int]]:
+        """Level (0: by an insert, more: by merges) and rows of each active part."""
+        lines = [line.split("\t") for line in self._run(_ACTIVE).splitlines()]
+        return {name: (int(level), int(rows)) for name, level, rows in lines}
+
+    def _reads_back(self, name: str) -> bool:
+        try:
+            answer = self._run(f"CHECK TABLE events PART '{name}' SETTINGS check_query_single_value_result = 0")
+        except Exception as error:
+            if _GONE in str(error):  # merged meanwhile, so it could be read
+                return True
+            raise
+        return answer.split("\t")[1] == "1"

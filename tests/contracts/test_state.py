@@ -1,0 +1,180 @@
+"""What every state promises."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from random import Random
+
+import apsw
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.errors import StartError
+from headwater.events import Lane
+from headwater.state import sqlite
+from headwater.state.base import Cursor, Link, Plan, State
+from headwater.state.sqlite import SqliteState
+
+PLAN = Plan(Lane.REALTIME, 1, 0, 500, {202611: 70, 202612: 30})
+SECOND = Plan(Lane.REALTIME, 2, 500, 900, {202612: 5})
+WORKSPACE = "ws_abcdefgh"
+
+
+Adapter = Callable[[Path], State]
+
+
+@pytest.fixture(scope="module", params=[SqliteState])
+def opened(request: pytest.FixtureRequest) -> Adapter:
+    adapter: Adapter = request.param
+    return adapter
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def state(opened: Adapter, path: Path) -> Iterator[State]:
+    state = opened(path)
+    yield state
+    state.close()
+
+
+def link(one: str, other: str, workspace: str = WORKSPACE) -> Link:
+    return Link(workspace, *sorted((one, other)))
+
+
+def test_a_new_state_has_both_lanes_at_the_beginning(state: State) -> None:
+    assert state.cursors() == {Lane.REALTIME: Cursor(0, 0), Lane.MIGRATION: Cursor(0, 0)}
+    assert state.plans() == {}
+    assert state.connected(WORKSPACE, "email:a@x.y") == ["email:a@x.y"]
+
+
+def test_a_plan_lasts_until_its_commit(opened: Adapter, path: Path, state: State) -> None:
+    state.plan(PLAN)
+    assert state.plans() == {Lane.REALTIME: PLAN}
+    assert state.cursors()[Lane.REALTIME] == Cursor(0, 0)
+    state.close()
+    again = opened(path)
+    assert again.plans() == {Lane.REALTIME: PLAN}
+    again.commit(PLAN, [])
+    assert (again.plans(), again.cursors()[Lane.REALTIME]) == ({}, Cursor(500, 1))
+    again.close()
+    last = opened(path)
+    assert (last.plans(), last.cursors()[Lane.REALTIME]) == ({}, Cursor(500, 1))
+    last.close()
+
+
+def test_a_commit_writes_the_next_plan_down(state: State) -> None:
+    state.plan(PLAN)
+    state.commit(PLAN, [], SECOND)
+    assert (state.plans(), state.cursors()[Lane.REALTIME]) == ({Lane.REALTIME: SECOND}, Cursor(500, 1))
+
+
+def test_lanes_do_not_touch_each_other(state: State) -> None:
+    other = Plan(Lane.MIGRATION, 1, 0, 800, {202611: 3})
+    state.plan(PLAN)
+    state.plan(other)
+    assert state.plans() == {Lane.REALTIME: PLAN, Lane.MIGRATION: other}
+    state.commit(other, [])
+    assert state.plans() == {Lane.REALTIME: PLAN}
+    assert state.cursors() == {Lane.REALTIME: Cursor(0, 0), Lane.MIGRATION: Cursor(800, 1)}
+
+
+def test_a_plan_is_replaced_by_a_later_one(state: State) -> None:
+    state.plan(PLAN)
+    state.plan(SECOND)
+    assert state.plans() == {Lane.REALTIME: SECOND}
+
+
+def test_a_failing_commit_changes_nothing(state: State) -> None:
+    def broken() -> Iterable[Link]:
+        yield link("email:a@x.y", "phone:+1")
+        raise RuntimeError
+
+    state.plan(PLAN)
+    with pytest.raises(RuntimeError):
+        state.commit(PLAN, broken())
+    with pytest.raises((TypeError, ValueError)):
+        state.commit(PLAN, [link("email:a@x.y", "phone:+1")], Plan(Lane.REALTIME, 2, "x" * 9, object(), {}))  # type: ignore[arg-type]
+    assert (state.plans(), state.cursors()[Lane.REALTIME]) == ({Lane.REALTIME: PLAN}, Cursor(0, 0))
+    assert state.connected(WORKSPACE, "phone:+1") == ["phone:+1"]
+    state.commit(PLAN, [link("email:a@x.y", "phone:+1")])
+    assert state.connected(WORKSPACE, "phone:+1") == ["email:a@x.y", "phone:+1"]
+
+
+def test_identities_are_connected_through_others_and_in_their_workspace_alone(state: State) -> None:
+    links = [
+        link("email:a", "phone:1"),
+        link("email:b", "phone:1"),
+        link("email:b", "phone:2"),
+        link("email:z", "phone:9"),
+    ]
+    state.commit(PLAN, links)
+    state.commit(SECOND, [link("email:a", "phone:9", "ws_otherone")])
+    for identity in ("email:a", "email:b", "phone:1", "phone:2"):
+        assert state.connected(WORKSPACE, identity) == ["email:a", "email:b", "phone:1", "phone:2"]
+    assert state.connected("ws_otherone", "email:a") == ["email:a", "phone:9"]
+
+
+def test_known_links_are_no_fault(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "KNOWN_LINKS", 3)
+    random, links = Random(1), [link(f"email:{n}", f"phone:{n // 2}") for n in range(40)]
+    for block in range(1, 60):
+        state.commit(Plan(Lane.REALTIME, block, 0, block, {}), random.sample(links, 8))
+    assert all(
+        state.connected(WORKSPACE, f"email:{2 * n}") == [f"email:{2 * n}", f"email:{2 * n + 1}", f"phone:{n}"]
+        for n in range(20)
+    )
+
+
+def test_links_outlive_the_process(opened: Adapter, path: Path, state: State) -> None:
+    state.commit(PLAN, [link("email:a", "phone:1")])
+    state.close()
+    again = opened(path)
+    again.commit(SECOND, [link("email:a", "phone:1"), link("email:a", "phone:2")])
+    assert again.connected(WORKSPACE, "phone:2") == ["email:a", "phone:1", "phone:2"]
+    again.close()
+
+
+@given(st.lists(st.tuples(st.integers(0, 25), st.integers(0, 25)), max_size=60), st.randoms(use_true_random=False))
+def test_order_does_not_matter(
+    opened: Adapter, tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, int]], random: Random
+) -> None:
+    """Shuffled, cut into commits and repeated: the sets are those of a union-find."""
+    state = opened(tmp_path_factory.mktemp("order") / "state.db")
+    todo = [pair for pair in pairs if pair[0] != pair[1]] * 2
+    random.shuffle(todo)
+    for block in range(0, len(todo), 7):
+        named = [link(f"i:{a:02}", f"i:{b:02}") for a, b in todo[block : block + 7]]
+        state.commit(Plan(Lane.REALTIME, block + 1, 0, block + 1, {}), named)
+    wanted = union_find(26, pairs)
+    for n in range(26):
+        assert state.connected(WORKSPACE, f"i:{n:02}") == [f"i:{m:02}" for m in range(26) if wanted[m] == wanted[n]]
+    state.close()
+
+
+def union_find(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """The set of each, by brute force."""
+    group = list(range(size))
+    for a, b in pairs:
+        group = [group[a] if of == group[b] else of for of in group]
+    return group
+
+
+def test_a_file_of_a_newer_headwater_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    SqliteState(path).close()
+    connection = apsw.Connection(str(path))
+    connection.pragma("user_version", 99)
+    connection.close()
+    with pytest.raises(StartError, match="newer"):
+        SqliteState(path)
+
+
+def test_every_commit_is_synced(tmp_path: Path) -> None:
+    state = SqliteState(tmp_path / "state.db")
+    assert state._write.pragma("synchronous") == 2
+    assert state._write.pragma("journal_mode") == "wal"
+    state.close()

@@ -1,0 +1,227 @@
+"""What every store promises. chDB opens one directory a process, so each test closes its own before the next."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from blocks import WORKSPACE, batch_of_rows, block_of
+from headwater.errors import StartError
+from headwater.events import Batch, Lane, event_ids
+from headwater.store import clickhouse
+from headwater.store.base import Block, Store
+from headwater.store.clickhouse import ChdbStore
+
+NOVEMBER, DECEMBER = 1_795_000_000_000, 1_797_000_000_000
+
+Adapter = Callable[[Path], Store]
+
+
+@pytest.fixture(params=[ChdbStore])
+def opened(request: pytest.FixtureRequest) -> Adapter:
+    adapter: Adapter = request.param
+    return adapter
+
+
+@pytest.fixture
+def store(opened: Adapter, tmp_path: Path) -> Iterator[Store]:
+    store = opened(tmp_path / "store")
+    yield store
+    store.close()
+
+
+def batch_at(ms: int, events: int = 100) -> Batch:
+    return batch_of_rows([["email:a@x.y"]] * events, ms)
+
+
+def everything(workspace: str = WORKSPACE) -> dict[str, object]:
+    """The parameters of `export` that let all of a workspace's events through."""
+    filters = {"identity": "", "signal": "", "status": "", "lane": ""}
+    return {"workspace": workspace, "from_ms": -(1 << 62), "to_ms": 1 << 62, **filters}
+
+
+def one(batch: Batch, number: int = 1) -> dict[str, object]:
+    return {"workspace": batch.workspace, "ids": [UUID(event_ids(batch.id, 100)[number - 1])]}
+
+
+def test_a_new_store_is_empty(store: Store) -> None:
+    assert store.counts(Lane.REALTIME, 1) == {}
+    assert store.rows("export", everything()) == []
+    assert list(store.stream("export", everything())) == []
+
+
+def test_counts_are_by_lane_block_and_month_of_receipt(store: Store) -> None:
+    store.insert(block_of([batch_at(NOVEMBER), batch_at(DECEMBER, 7), batch_at(NOVEMBER, 1)], 1))
+    store.insert(block_of([batch_at(DECEMBER, 5)], 2))
+    store.insert(block_of([batch_of_rows([["email:a@x.y"]], lane=Lane.MIGRATION, ms=DECEMBER)], 1))
+    assert store.counts(Lane.REALTIME, 1) == {202611: 101, 202612: 7}
+    assert store.counts(Lane.REALTIME, 2) == {202612: 5}
+    assert store.counts(Lane.MIGRATION, 1) == {202612: 1}
+    assert store.counts(Lane.MIGRATION, 2) == {}
+
+
+def test_values_come_back_as_they_went_in(store: Store) -> None:
+    text = "quote \" back \\ line \n null \0 separator \u2028 astral 😀 'apostrophe' {x:String} ;--"
+    data = {"deep": {"list": [1, 2.50, None, True, {"": text}]}, "big": 2**70, "exp": 1e-7, text: text}
+    columns = {"signal": "a~b", "schema_version": 4_294_967_295, "occurred_ms": -62_135_596_800_000}
+    columns |= {"reason": "schema_violation", "detail": text, "name": text, "reference": "", "data": data}
+    batch = batch_of_rows([["email:a@x.y", "custom:" + text]], **columns)
+    store.insert(block_of([batch], 1))
+    [row] = store.rows("events", one(batch))
+    got = {**row, "data": msgspec.json.decode(row["data"])}
+    assert {key: got[key] for key in columns} == columns
+    assert (row["data"], got["identities"]) == (msgspec.json.encode(data).decode(), ["email:a@x.y", "custom:" + text])
+    assert (row["event_id"], row["status"], row["lane"]) == (event_ids(batch.id, 1)[0], "rejected", "realtime")
+    [line] = b"".join(store.stream("export", everything())).splitlines()
+    assert {
+        key: msgspec.json.decode(line)[key] for key in ("detail", "occurred_ms", "schema_version", "reference")
+    } == {key: columns[key] for key in ("detail", "occurred_ms", "schema_version", "reference")}
+
+
+def test_null_and_the_latest_moment(store: Store) -> None:
+    batch = batch_of_rows([["account:1"]], occurred_ms=253_402_300_799_999)
+    store.insert(block_of([batch], 1))
+    [row] = store.rows("events", one(batch))
+    assert (row["schema_version"], row["name"], row["reference"]) == (None, None, None)
+    assert (row["occurred_ms"], row["status"], row["reason"]) == (253_402_300_799_999, "processed", "")
+
+
+def test_data_may_nest_deeply(store: Store) -> None:
+    deep = b'{"a":' * 5_000 + b"1" + b"}" * 5_000
+    batch = batch_of_rows([["account:1"]])
+    chunk = block_of([batch], 1).chunks[0].replace(b'{"n":1}', deep)
+    store.insert(Block(Lane.REALTIME, 1, [chunk], 1))
+    [row] = store.rows("events", one(batch))
+    assert row["data"].encode() == deep
+
+
+def test_parameters_are_values_and_never_sql(store: Store) -> None:
+    store.insert(block_of([batch_at(NOVEMBER)], 1))
+    for hostile in ("' OR 1 = 1 --", "\\' OR 1 = 1 --", "{workspace:String}", "ws_\n\t\0", "\\"):
+        assert store.rows("export", everything(hostile)) == []
+        assert list(store.stream("export", everything(hostile))) == []
+
+
+def test_a_block_that_cannot_be_read_leaves_nothing(store: Store) -> None:
+    good = block_of([batch_at(NOVEMBER)], 1)
+    with pytest.raises(Exception, match="CANNOT_PARSE"):
+        store.insert(Block(Lane.REALTIME, 1, [*good.chunks, b'[1,"realtime"\n'], 101))
+    assert store.counts(Lane.REALTIME, 1) == {}
+    store.insert(good)
+    assert store.counts(Lane.REALTIME, 1) == {202611: 100}
+
+
+def test_the_same_block_inserted_twice_is_there_twice(store: Store) -> None:
+    """No deduplication behind our back: it loses rows when a block is cut short and inserted again."""
+    block = block_of([batch_at(NOVEMBER)], 1)
+    store.insert(block)
+    store.insert(block)
+    assert store.counts(Lane.REALTIME, 1) == {202611: 200}
+
+
+@pytest.mark.parametrize("size", [10, 2_500])
+def test_a_month_of_a_block_is_one_part(tmp_path: Path, size: int) -> None:
+    """So it is there as a whole or not at all: 100,000 rows, of 250 MB too."""
+    store = ChdbStore(tmp_path / "store")
+    batches = [batch_of_rows([["account:1"]] * 100, ms, data={"x": "y" * size}) for ms in [NOVEMBER, DECEMBER] * 500]
+    store._writer.query("SYSTEM STOP MERGES")
+    store.insert(block_of(batches, 1))
+    parts = str(
+        store._writer.query("SELECT partition, rows FROM system.parts WHERE table = 'events' ORDER BY ALL", "TSV")
+    )
+    store.close()
+    assert parts == "202611\t50000\n202612\t50000\n"
+
+
+def test_rows_outlive_the_process_and_migrations_run_once(opened: Adapter, tmp_path: Path) -> None:
+    for number in range(1, 4):
+        store = opened(tmp_path / "store")
+        store.insert(block_of([batch_at(NOVEMBER)], number))
+        assert [store.counts(Lane.REALTIME, n) for n in range(1, number + 1)] == [{202611: 100}] * number
+        store.close()
+        store.close()
+    again = ChdbStore(tmp_path / "store")
+    assert str(again._writer.query("SELECT number, count() FROM migrations GROUP BY number", "TSV")).startswith(
+        "1\t1\n"
+    )
+    again.close()
+
+
+def test_a_second_opening_waits_and_is_then_refused(store: Store, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with pytest.raises(StartError, match="in use by process"):
+        ChdbStore(tmp_path / "store", wait_seconds=0.3)
+    assert time.monotonic() - begun >= 0.3
+
+
+def test_questions_do_not_wait_for_an_insert(store: Store) -> None:
+    store.insert(block_of([batch_at(NOVEMBER)], 1))
+    question = {"lane": "realtime", "block": 1}
+    store.rows("block_months", question)
+    big = block_of([batch_of_rows([["account:1"]] * 100, NOVEMBER, data={"x": "y" * 3_000}) for _ in range(500)], 2)
+    insert = threading.Thread(target=store.insert, args=(big,))
+    insert.start()
+    answered = 0
+    while insert.is_alive():
+        assert store.rows("block_months", question) == [{"month": 202611, "events": 100}]
+        answered += 1
+    assert answered > 10
+
+
+def test_many_threads_ask_at_once(store: Store) -> None:
+    for number in range(1, 6):
+        store.insert(block_of([batch_at(NOVEMBER)] * 10, number))
+    wrong: list[object] = []
+
+    def ask() -> None:
+        for number in [1, 2, 3, 4, 5] * 4:
+            counts = store.counts(Lane.REALTIME, number)
+            lines = b"".join(store.stream("export", everything())).count(b"\n")
+            if (counts, lines) != ({202611: 1_000}, 5_000):
+                wrong.append((counts, lines))
+
+    threads = [threading.Thread(target=ask) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_stream_comes_in_pieces_and_can_be_left(store: Store) -> None:
+    store.insert(
+        block_of([batch_of_rows([["account:1"]] * 100, NOVEMBER, data={"x": "y" * 500}) for _ in range(200)], 1)
+    )
+    for _ in range(3 * clickhouse.READERS):
+        stream = store.stream("export", everything())
+        assert 0 < len(next(stream)) <= clickhouse.PIECE
+        stream.close()  # type: ignore[attr-defined]
+    pieces = list(store.stream("export", everything()))
+    assert max(map(len, pieces)) <= clickhouse.PIECE
+    lines = b"".join(pieces).splitlines()
+    assert len({msgspec.json.decode(line)["event_id"] for line in lines}) == len(lines) == 20_000
+
+
+def test_a_stream_may_be_read_by_changing_threads(store: Store) -> None:
+    store.insert(block_of([batch_at(NOVEMBER)] * 50, 1))
+    stream, got = store.stream("export", everything()), b""
+
+    def take() -> None:
+        nonlocal got
+        got += next(stream, b"")
+
+    for _ in range(30):
+        thread = threading.Thread(target=take)
+        thread.start()
+        thread.join()
+    assert got.count(b"\n") == 5_000
+
+
+def test_each_tiny_insert_is_queryable_at_once(store: Store) -> None:
+    for number in range(1, 60):
+        store.insert(block_of([batch_at(NOVEMBER, 1)], number))
+        assert store.counts(Lane.REALTIME, number) == {202611: 1}

@@ -1,0 +1,46 @@
+"""A record as rows, and what its events link."""
+
+import msgspec
+
+from blocks import WORKSPACE, as_record, batch_of_rows, make_row
+from headwater.events import Batch, Lane, Part, event_ids
+from headwater.state.base import Link
+from headwater.store.rows import COLUMNS, links_of, rows_of
+
+
+def test_every_line_gets_what_its_batch_shares() -> None:
+    text = 'a "quoted" [\\n[ \n[ line'
+    record = as_record(batch_of_rows([["email:" + text], [], ["a:b", "c:d"]], name=text, data={text: [[], [text]]}))
+    lines = rows_of(record, 42).splitlines(keepends=True)
+    originals = record.lines.splitlines()
+    assert len(lines) == 3 and all(line.endswith(b"]\n") for line in lines)
+    for line, original in zip(lines, originals, strict=True):
+        row = msgspec.json.decode(line)
+        assert len(row) == len(COLUMNS)
+        assert row == [42, "realtime", WORKSPACE, "bik", *msgspec.json.decode(original)]
+
+
+def test_one_event_is_one_row() -> None:
+    record = as_record(batch_of_rows([["a:b"]], lane=Lane.MIGRATION))
+    assert rows_of(record, 1).startswith(b'[1,"migration","ws_abcdefgh","bik","')
+
+
+def test_all_identities_of_an_event_are_linked_with_its_first() -> None:
+    record = as_record(batch_of_rows([["phone:1", "email:a", "account:7"], ["email:a", "phone:1"], ["email:solo"]]))
+    assert links_of(record) == {Link(WORKSPACE, "email:a", "phone:1"), Link(WORKSPACE, "account:7", "phone:1")}
+
+
+def test_an_identity_named_twice_links_nothing() -> None:
+    assert links_of(as_record(batch_of_rows([["email:a", "email:a"]]))) == set()
+
+
+def test_a_rejected_event_links_nothing() -> None:
+    batch = batch_of_rows([["email:a", "phone:1"]])
+    ids = event_ids(batch.id, 2)
+    rows = [
+        make_row(ids[0], ["email:a", "phone:1"], reason="schema_violation"),
+        make_row(ids[1], ["email:b", "phone:2"]),
+    ]
+    lines = b"".join([msgspec.json.encode(row) + b"\n" for row in rows])
+    record = as_record(Batch(batch.id, WORKSPACE, "bik", (Part(Lane.REALTIME, 2, 0, 0, lines),)))
+    assert links_of(record) == {Link(WORKSPACE, "email:b", "phone:2")}
