@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_SEPARATORS = frozenset("Tt ")
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -20,6 +21,8 @@ def parse_iso(text: str) -> int | None:
 
     A fraction finer than a millisecond is cut, not rounded, so that no event moves into the next one.
     """
+    if len(text) > 10 and not _SEPARATORS.intersection(text):
+        return None  # fromisoformat takes any character there, and so a long number for a date and a time
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:

@@ -31,6 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Ingest requests answered at once; one more is told to come back (503)."""
     segment_bytes: int = 64 * 1024 * 1024
     """Size at which a log segment is closed and the next one begun."""
+    reserve_bytes: int = 256 * 1024 * 1024
+    """Batches are refused (503) with less disk left than this, or than a twentieth of a small disk: the engine needs
+    room to store what was taken."""
     block_events: int = 50_000
     """The most events the engine inserts at once."""
 

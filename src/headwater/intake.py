@@ -5,7 +5,7 @@ event (the request is refused) or a reason (the event is acknowledged, and rejec
 rows, and the log. Nothing is stored and no quota used unless the log has made the batch durable.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import msgspec
@@ -37,6 +37,8 @@ class Draft(msgspec.Struct, gc=False):
     faults: list[Fault]
     signals: list[Signal | None]
     versions: list[int | None]
+    places: Sequence[int]
+    """Where each event stood in the request as it was sent."""
     reasons: dict[int, tuple[Reason, str]] = msgspec.field(default_factory=dict)
     """Index to why an event will be rejected, and the detail for people."""
 
@@ -57,21 +59,32 @@ class Intake:
         self._windows = windows
         self._steps: tuple[Callable[[Draft], None], ...] = (self._resolve, self._choose_version, self._validate)
 
-    async def receive(self, workspace: str, dialect: Dialect, request: Request) -> Receipt | Refusal:
+    async def receive(
+        self, workspace: str, dialect: Dialect, request: Request, lenient: bool = False
+    ) -> Receipt | Refusal:
         """Takes a request or refuses it, all or nothing but for what its signals' limits leave out.
 
+        `lenient`: takes the events without a fault, if there are any; the receipt tells of the others.
         A receipt without `taken` means that the limits left nothing: 429. Raises LogUnavailableError (nothing was
         stored, the quota is given back) and BodyError for what cannot be written down.
         """
         count = len(request.events)
-        draft = Draft(workspace, dialect, request, clock.now_ms(), list(request.faults), [None] * count, [None] * count)
+        signals: list[Signal | None] = [None] * count
+        versions: list[int | None] = [None] * count
+        draft = Draft(
+            workspace, dialect, request, clock.now_ms(), list(request.faults), signals, versions, range(count)
+        )
         for step in self._steps:
-            if draft.faults and not dialect.collects_faults:
+            if draft.faults and not (dialect.collects_faults or lenient):
                 break
             step(draft)
-        if draft.faults:
-            return Refusal(sorted(draft.faults, key=lambda fault: fault.index))
-        return await self._admit(draft)
+        faults = sorted(draft.faults, key=lambda fault: fault.index)
+        if faults and (not lenient or not (draft := _without_faulty(draft)).request.events):
+            return Refusal(faults)
+        receipt = await self._admit(draft, whole=dialect.limits_whole and not lenient)
+        if not lenient:
+            return receipt
+        return msgspec.structs.replace(receipt, faults=_left_out(dialect, faults, receipt))
 
     # --- the steps -------------------------------------------------------------------------------------------------
 
@@ -125,11 +138,11 @@ class Intake:
 
     # --- quota, rows, log ------------------------------------------------------------------------------------------
 
-    async def _admit(self, draft: Draft) -> Receipt:
+    async def _admit(self, draft: Draft, whole: bool) -> Receipt:
         wants = _wants(draft)
         window = window_of(draft.received_ms)
-        grants = await self._quotas.grant(wants, window, draft.dialect.limits_whole) if wants else {}
-        receipt, chosen = _share_out(draft, wants, grants, window)
+        grants = await self._quotas.grant(wants, window, whole) if wants else {}
+        receipt, chosen = _share_out(draft, wants, grants, window, whole)
         if not receipt.taken:
             return receipt
         try:
@@ -195,12 +208,12 @@ def _wants(draft: Draft) -> dict[str, Want]:
 
 
 def _share_out(
-    draft: Draft, wants: dict[str, Want], grants: dict[str, Grant], window: int
+    draft: Draft, wants: dict[str, Want], grants: dict[str, Grant], window: int, whole: bool
 ) -> tuple[Receipt, list[int]]:
     """Which events the grants cover, first come first served within the batch; and their places in it."""
     over = {signal_id for signal_id, want in wants.items() if grants[signal_id].count < want.count}
     limits = _limits(wants, grants, window) if wants else None
-    if over and draft.dialect.limits_whole:
+    if over and whole:
         return Receipt(
             "", [], [_taken(draft, i, "") for i, s in enumerate(draft.signals) if s and s.id in over], limits
         ), []
@@ -225,7 +238,29 @@ def _share_out(
 def _taken(draft: Draft, index: int, id_: str) -> Taken:
     event, signal = draft.request.events[index], draft.signals[index]
     assert event is not None and signal is not None
-    return Taken(id_, signal, draft.versions[index], event.reference)
+    return Taken(draft.places[index], id_, signal, draft.versions[index], event.reference)
+
+
+def _without_faulty(draft: Draft) -> Draft:
+    """The draft of the events against which no fault stands."""
+    faulty = {fault.index for fault in draft.faults}
+    kept = [index for index in range(len(draft.signals)) if index not in faulty]
+    request = msgspec.structs.replace(draft.request, events=[draft.request.events[index] for index in kept])
+    reasons = {place: draft.reasons[index] for place, index in enumerate(kept) if index in draft.reasons}
+    signals, versions = [draft.signals[index] for index in kept], [draft.versions[index] for index in kept]
+    return msgspec.structs.replace(
+        draft, request=request, faults=[], signals=signals, versions=versions, places=kept, reasons=reasons
+    )
+
+
+def _left_out(dialect: Dialect, faults: list[Fault], receipt: Receipt) -> list[Fault]:
+    """What a lenient answer tells of: the faults, and what was over a limit where the dialect has no list for that."""
+    if dialect.limits_whole:
+        over = [
+            Fault(each.index, (), "rate_limited", "is over the rate limit of its signal") for each in receipt.limited
+        ]
+        faults = sorted(faults + over, key=lambda fault: fault.index)
+    return faults
 
 
 def _limits(wants: dict[str, Want], grants: dict[str, Grant], window: int) -> Limits:

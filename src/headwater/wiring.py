@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -53,7 +54,7 @@ def run_gateway(settings: Settings, sock_fd: int) -> None:
         catalog = SqliteCatalog(settings.catalog_path, load_secret(settings))
         stack.callback(catalog.close)
         catalog.first_start(settings)
-        log = FilesAppender(settings.log_dir, segment_bytes=settings.segment_bytes)
+        log = FilesAppender(settings.log_dir, segment_bytes=settings.segment_bytes, reserve_bytes=_reserve(settings))
         stack.callback(log.close)
         reader = FilesReader(settings.log_dir)
         quotas = MemoryQuotas(taken_this_minute(reader, clock.now_ms()))
@@ -61,6 +62,10 @@ def run_gateway(settings: Settings, sock_fd: int) -> None:
         # The writer thread must get the interpreter soon after its fsync: batches wait for it.
         sys.setswitchinterval(0.0005)
         _run(_serve_gateway(settings, sock_fd, catalog, log, quotas))
+
+
+def _reserve(settings: Settings) -> int:
+    return min(settings.reserve_bytes, shutil.disk_usage(settings.data_dir).total // 20)
 
 
 async def _serve_gateway(

@@ -1,9 +1,10 @@
 """What a wire language is to the rest of headwater: bytes to events, a receipt to an answer, a fault to an error."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from headwater.events import Event
 from headwater.signals import Signal
@@ -17,7 +18,7 @@ class Fault(msgspec.Struct, frozen=True, gc=False):
     """Within the event: `("identity", "id")`; empty for the event as a whole."""
     code: str
     """Closed list: required, type, value, date, identity, unknown_field, too_large, unknown_signal,
-    unknown_version, schema."""
+    unknown_version, schema, contact, rate_limited."""
     text: str
     """What follows the path's name: "is required", "must be a number"."""
 
@@ -32,6 +33,13 @@ class Request(msgspec.Struct, gc=False):
     """Unknown fields passed over."""
     prefix: str = ""
     """How the path of an event begins: `events[%d]`, or empty when the body is the event."""
+    references: dict[int, str] = msgspec.field(default_factory=dict)
+    """The references of events that could not be read, by place."""
+
+    def reference(self, index: int) -> str | None:
+        """What the client calls the event at this place, if it gave it a name that can be read."""
+        event = self.events[index]
+        return self.references.get(index) if event is None else event.reference
 
 
 class BodyError(Exception):
@@ -56,6 +64,8 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
 class Taken(msgspec.Struct, frozen=True, gc=False):
     """One event of a request that passed: where it stood, and what it became."""
 
+    index: int
+    """Its place in the request."""
     id: str
     """Empty when it was over its signal's rate limit."""
     signal: Signal
@@ -74,6 +84,18 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     """Those over their limit."""
     limits: Limits | None
     """None when no signal of the request has a limit."""
+    faults: list[Fault] = []
+    """Of the events left out of a request that asked for lenient handling; else there are none."""
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """One entry of `errors` in a lenient answer: why this event was not taken."""
+
+    index: int
+    reference: str | UnsetType = UNSET
+    code: str
+    path: str
+    message: str
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -107,7 +129,7 @@ class Dialect(Protocol):
     def decode(self, body: bytes, single: bool, region: str | None) -> Request:
         """Raises BodyError. `region`: where phone numbers without a country code are read."""
 
-    def encode(self, receipt: Receipt, single: bool) -> Answer: ...
+    def encode(self, request: Request, receipt: Receipt, single: bool) -> Answer: ...
 
     def refuse(self, request: Request, faults: Sequence[Fault]) -> Answer:
         """400 (or 404) for faults; at least one."""
@@ -117,6 +139,20 @@ class Dialect(Protocol):
 
     def over_limit(self, receipt: Receipt) -> Answer:
         """429: nothing was taken."""
+
+
+def verdicts(request: Request, faults: Sequence[Fault], say: Callable[[Fault], str]) -> list[Verdict]:
+    """A lenient answer's `errors`; `say` words a fault as the dialect does."""
+    return [
+        Verdict(
+            index=fault.index,
+            reference=UNSET if (reference := request.reference(fault.index)) is None else reference,
+            code=fault.code,
+            path=render(request.prefix, fault),
+            message=say(fault),
+        )
+        for fault in faults
+    ]
 
 
 def render(prefix: str, fault: Fault) -> str:

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from headwater.clock import parse_iso, to_iso
 from headwater.dialects import strict
-from headwater.dialects.base import Answer, BodyError, Fault, Limits, Receipt, Request, Taken, render
+from headwater.dialects.base import Answer, BodyError, Fault, Limits, Receipt, Request, Taken, Verdict, render, verdicts
 from headwater.events import MAX_BATCH, Event
 from headwater.rules.identity import MAX_ID, MAX_TYPE, identity
 
@@ -70,6 +70,7 @@ class _Answer(msgspec.Struct, gc=False, omit_defaults=True):
     success: bool
     data: list[_Pending] | _Pending | UnsetType = UNSET
     rate_limited: list[_Limited] | UnsetType = UNSET
+    errors: list[Verdict] | UnsetType = UNSET
     error: str | UnsetType = UNSET
 
 
@@ -102,19 +103,20 @@ class Bigmind:
             return _read(body, single, region)
         return Request(events, [], prefix="" if single else "events[%d]")
 
-    def encode(self, receipt: Receipt, single: bool) -> Answer:
+    def encode(self, request: Request, receipt: Receipt, single: bool) -> Answer:
         pending = [
             _Pending(taken.id, taken.signal.id, taken.version, "pending", _reference(taken)) for taken in receipt.taken
         ]
         limited = [_Limited(over.signal.id, _reference(over)) for over in receipt.limited]
-        answer = _Answer(True, pending[0] if single else pending, limited or UNSET)
+        left_out = verdicts(request, receipt.faults, lambda fault: _say(request, fault)) if receipt.faults else UNSET
+        answer = _Answer(True, pending[0] if single else pending, limited or UNSET, left_out)
         return Answer(200, _encode(answer), _limit_headers(receipt.limits))
 
     def refuse(self, request: Request, faults: Sequence[Fault]) -> Answer:
         if faults[0].code == "unknown_signal":
             slugs = dict.fromkeys(event.signal for fault in faults if (event := request.events[fault.index]))
             return self.error(404, "Signals not found: " + ", ".join(slugs))
-        return self.error(400, "; ".join(f"{render(request.prefix, fault)} {fault.text}".strip() for fault in faults))
+        return self.error(400, "; ".join(_say(request, fault) for fault in faults))
 
     def error(self, status: int, message: str = "", path: str = "") -> Answer:
         return Answer(status, _encode(_Answer(False, error=message or _USUAL.get(status, "Error"))))
@@ -122,6 +124,10 @@ class Bigmind:
     def over_limit(self, receipt: Receipt) -> Answer:
         answer = self.error(429)
         return Answer(429, answer.body, _limit_headers(receipt.limits))
+
+
+def _say(request: Request, fault: Fault) -> str:
+    return f"{render(request.prefix, fault)} {fault.text}".strip()
 
 
 def _event(sent: _Event, region: str | None) -> Event | None:
@@ -166,7 +172,12 @@ def _read(body: bytes, single: bool, region: str | None) -> Request:
         raise BodyError(_TOO_MANY, "events")
     faults: list[Fault] = []
     events = [_read_event(index, item, region, faults) for index, item in enumerate(sent)]
-    return Request(events, faults, prefix="" if single else "events[%d]")
+    request = Request(events, faults, prefix="" if single else "events[%d]")
+    for fault in faults:
+        reference = sent[fault.index].get("reference") if isinstance(sent[fault.index], dict) else None
+        if isinstance(reference, str):
+            request.references[fault.index] = reference
+    return request
 
 
 def _read_event(index: int, item: Any, region: str | None, faults: list[Fault]) -> Event | None:

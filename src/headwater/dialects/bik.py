@@ -14,7 +14,7 @@ from rapidfuzz.distance import OSA
 
 from headwater.clock import parse_iso
 from headwater.dialects import strict
-from headwater.dialects.base import Answer, BodyError, Fault, Receipt, Request, dotted, render
+from headwater.dialects.base import Answer, BodyError, Fault, Receipt, Request, dotted, render, verdicts
 from headwater.events import MAX_BATCH, Event
 from headwater.rules.identity import email_identity, phone_identity
 
@@ -92,8 +92,11 @@ class Bik:
             return _read(body, single, region)
         return Request(events, [], prefix="event" if single else "events[%d]")
 
-    def encode(self, receipt: Receipt, single: bool) -> Answer:
-        return _OK
+    def encode(self, request: Request, receipt: Receipt, single: bool) -> Answer:
+        if not receipt.faults:
+            return _OK
+        left_out = verdicts(request, receipt.faults, lambda fault: _explain(request.prefix, fault).message)
+        return Answer(200, msgspec.json.encode({"status": 200, "success": True, "errors": left_out}))
 
     def refuse(self, request: Request, faults: Sequence[Fault]) -> Answer:
         return _answer(400, [_explain(request.prefix, fault) for fault in faults[:MAX_FAULTS]])
@@ -186,8 +189,6 @@ _TYPES = {
 
 
 def _read_event(index: int, item: Any, region: str | None, request: Request) -> Event | None:
-    before = len(request.faults)
-
     def fault(path: str, code: str, text: str) -> None:
         request.faults.append(Fault(index, (path,) if path else (), code, text))
 
@@ -204,10 +205,11 @@ def _read_event(index: int, item: Any, region: str | None, request: Request) -> 
     created = item.get("createdAt")
     if isinstance(created, str) and (occurred_ms := parse_iso(created)) is None:
         fault("createdAt", "date", "must be an ISO 8601 date")
-    if len(request.faults) > before:
+    signal, properties = item.get("eventName"), item.get("eventProperties")
+    if not isinstance(signal, str) or not signal or not isinstance(properties, dict):
         return None
-    migration = item.get("isMigration") is True
-    return Event(item["eventName"], identities, item["eventProperties"], occurred_ms, migration, None, item.get("name"))
+    # With a fault elsewhere, too: then what is wrong with its name and properties is told in the same answer.
+    return Event(signal, identities, properties, occurred_ms, item.get("isMigration") is True, None, item.get("name"))
 
 
 def _required(item: dict[str, Any], fault: Any) -> None:

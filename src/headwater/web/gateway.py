@@ -9,9 +9,10 @@ from headwater.catalog.base import Catalog
 from headwater.dialects.base import Answer
 from headwater.errors import ForbiddenError, HeadwaterError, RequestError, UnauthenticatedError, UnavailableError
 from headwater.web import problems
+from headwater.web.answers import Receive, Scope, Send, reply
 from headwater.web.auth import authenticate
 from headwater.web.body import Disconnected
-from headwater.web.ingest import Ingest, Receive, Scope, Send, reply
+from headwater.web.ingest import Ingest
 from headwater.web.protocol import REFUSE
 from headwater.web.proxy import EngineProxy
 

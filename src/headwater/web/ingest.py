@@ -2,8 +2,7 @@
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from headwater import clock
 from headwater.catalog.base import Catalog
@@ -12,15 +11,12 @@ from headwater.dialects.base import Answer, BodyError, Dialect, Fault, Receipt, 
 from headwater.dialects.strict import sizes
 from headwater.errors import UnavailableError
 from headwater.intake import Intake, Refusal
+from headwater.web.answers import Receive, Scope, Send, reply
 from headwater.web.auth import authenticate
 from headwater.web.body import BodyRefused, Disconnected, read_body
 from headwater.web.metrics import GatewayMetrics
 
 logger = logging.getLogger("headwater.ingest")
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
 
 
 class Ingest:
@@ -73,7 +69,7 @@ class Ingest:
             request = dialect.decode(body, single, self._catalog.workspace(principal.workspace).default_region)
             if len(body) > self._settings.max_event:
                 request.faults.extend(self._oversize(body, single))
-            outcome = await self._intake.receive(principal.workspace, dialect, request)
+            outcome = await self._intake.receive(principal.workspace, dialect, request, prefers_lenient(headers))
         except BodyRefused as error:
             return dialect.error(error.status, str(error)), "", 0
         except BodyError as error:
@@ -95,29 +91,23 @@ class Ingest:
         ]
 
 
+def prefers_lenient(headers: dict[bytes, bytes]) -> bool:
+    """`Prefer: handling=lenient` (RFC 7240): per-event verdicts instead of all or nothing."""
+    prefer = headers.get(b"prefer")
+    if prefer is None:
+        return False
+    words = prefer.lower().replace(b";", b",").replace(b'"', b"").split(b",")
+    return any(word.replace(b" ", b"") == b"handling=lenient" for word in words)
+
+
 def _told(dialect: Dialect, single: bool, request: Request, outcome: Receipt | Refusal) -> tuple[Answer, str, int]:
     if isinstance(outcome, Refusal):
         return dialect.refuse(request, outcome.faults), "", 0
     if outcome.taken:
-        return dialect.encode(outcome, single), outcome.batch, len(outcome.taken)
+        return dialect.encode(request, outcome, single), outcome.batch, len(outcome.taken)
     seconds = (outcome.limits.reset_ms - clock.now_ms()) / 1000 if outcome.limits else 1
     return _later(dialect.over_limit(outcome), max(math.ceil(seconds), 1)), "", 0
 
 
 def _later(answer: Answer, seconds: int) -> Answer:
     return Answer(answer.status, answer.body, (*answer.headers, (b"retry-after", b"%d" % seconds)))
-
-
-async def reply(send: Send, answer: Answer, batch: str = "") -> None:
-    """Sends an answer whole: always with its length."""
-    headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
-    if not any(name == b"content-type" for name, _ in answer.headers):
-        headers.append((b"content-type", b"application/json"))
-    if answer.status == 401:
-        headers.append((b"www-authenticate", b'Bearer realm="headwater"'))
-    if batch:
-        headers.append((b"headwater-batch", batch.encode()))
-    if answer.status in (408, 413, 431):
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})

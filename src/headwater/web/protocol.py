@@ -11,6 +11,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from headwater.dialects.base import Answer
+from headwater.web.answers import headers_of
 
 MAX_HEAD = 32 * 1024
 """Bytes of request line and headers."""
@@ -35,8 +36,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head = 0
         self._once: set[bytes] = set()
+        self._last_word: bytes | None = None
 
     def data_received(self, data: bytes) -> None:
+        if self._last_word is not None:
+            return
         before = self._head
         super().data_received(data)
         if self._in_head and not self.transport.is_closing():
@@ -82,14 +86,30 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self.cycle is not None and self.cycle.more_body and now - self._since > BODY_SECONDS:
             self._reply(408)
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._last_word is not None and not self._owes_answers():
+            self._close_with(self._last_word)
+
+    def _owes_answers(self) -> bool:
+        """Whether a request that came whole is still being answered: its answer goes first, and must be its own."""
+        if self.pipeline:
+            return True
+        return self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+
     def _reply(self, status: int, message: str = "") -> None:
-        """Answers without the application, and closes the connection."""
+        """Answers without the application, after what is still being answered, and closes the connection."""
         path = getattr(self, "url", b"").split(b"?")[0].decode("ascii", "replace")
         answer = type(self).answer(path, status, message)
-        head = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in answer.headers)]
-        head.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body))
-        self.transport.write(b"".join(head) + answer.body)
-        self.transport.close()
+        lines = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in headers_of(answer))]
+        self._last_word = b"".join(lines) + b"connection: close\r\n\r\n" + answer.body
+        if not self._owes_answers():
+            self._close_with(self._last_word)
+
+    def _close_with(self, last: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(last)
+            self.transport.close()
 
 
 async def sweep(connections: set[Any]) -> None:

@@ -1,0 +1,200 @@
+"""Two workspaces: whatever route is asked with the other's ids, it answers 404 or 403, or an empty list."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from harness import Server, until
+from wire.client import Client
+from wire.languages import BIGMIND, BIK
+from wire.workspaces import new_workspace
+
+SECRET = "only-of-theirs"
+
+
+class Theirs:
+    """A workspace with one of everything."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        signal = {"name": SECRET, "slug": SECRET, "type": "event", "rate_limit": None}
+        self.signal = self._make("POST", "/v1/signals", signal)
+        self._make("POST", f"/v1/signals/{SECRET}/versions", {"schema": {"type": "object"}})
+        self.key = self._make("POST", "/v1/keys", {"name": SECRET})
+        answer = client.post(BIGMIND.batch, BIGMIND.batch_of(self._event()))
+        self.event, self.batch = answer.json["data"][0]["id"], answer.headers["headwater-batch"]
+        self.workspace = client.call("GET", "/v1/workspace").json
+        until(lambda: client.call("GET", f"/v1/events/{self.event}").json.get("status") == "processed")
+
+    def _event(self) -> dict[str, Any]:
+        return BIGMIND.event(signal=SECRET, identity={"type": "email", "id": f"{SECRET}@x.example"})
+
+    def _make(self, method: str, path: str, value: Any) -> Any:
+        answer = self.client.call(method, path, value)
+        assert answer.status == 201, answer
+        return answer.json
+
+    def path(self, template: str) -> str:
+        """The path of a documented route with the ids of this workspace."""
+        last = template.removesuffix("/rotate")
+        ids = {
+            "/v1/signals/{slug}": SECRET,
+            "/v1/keys/{id}": self.key["id"],
+            "/v1/events/{id}": self.event,
+            "/v1/batches/{id}": self.batch,
+            "/v1/profiles/{key}": quote(f"email:{SECRET}@x.example", safe=""),
+        }
+        start = next((each for each in ids if last.startswith(each)), "")
+        path = template.replace(start, start[: start.find("{")] + ids[start], 1) if start else template
+        return path.replace("{n}", "1")
+
+
+EMPTY = "empty"
+OPEN = "open"
+OWN = "own"
+
+ROUTES: dict[str, Any] = {
+    "POST /v1/events": 404,
+    "POST /v1/events/batch": 404,
+    "POST /integrations/bikPlatformFunctions-events/sendEvent": 400,
+    "POST /integrations/bikPlatformFunctions-events/sendEvents": 400,
+    "POST /v1/signals": OWN,
+    "GET /v1/signals": OWN,
+    "GET /v1/signals/{slug}": 404,
+    "PATCH /v1/signals/{slug}": 404,
+    "DELETE /v1/signals/{slug}": 404,
+    "POST /v1/signals/{slug}/versions": 404,
+    "GET /v1/signals/{slug}/versions": 404,
+    "GET /v1/signals/{slug}/versions/{n}": 404,
+    "POST /v1/keys": OWN,
+    "GET /v1/keys": OWN,
+    "DELETE /v1/keys/{id}": 404,
+    "POST /v1/keys/{id}/rotate": 404,
+    "GET /v1/audit": OWN,
+    "POST /v1/workspaces": 403,
+    "GET /v1/workspaces": 403,
+    "GET /v1/workspace": OWN,
+    "PATCH /v1/workspace": OWN,
+    "GET /v1/events": EMPTY,
+    "GET /v1/events/export": EMPTY,
+    "GET /v1/events/{id}": 404,
+    "GET /v1/batches/{id}": 404,
+    "GET /v1/profiles/{key}": 404,
+    "GET /v1/pipelines": OWN,
+    "GET /livez": OPEN,
+    "GET /readyz": OPEN,
+    "GET /metrics": OPEN,
+    "GET /openapi.json": OPEN,
+    "GET /docs": OPEN,
+}
+"""Every route, and what it answers to a stranger: a status; EMPTY: a list filtered by the other's ids has nothing;
+OWN: the asker's own things, and nothing of the other's; OPEN: needs no key, tells nothing of any workspace."""
+
+BODIES: dict[str, Any] = {
+    "POST /v1/events": BIGMIND.event(signal=SECRET),
+    "POST /v1/events/batch": {"events": [BIGMIND.event(signal=SECRET)]},
+    "POST /integrations/bikPlatformFunctions-events/sendEvent": {"event": BIK.event(eventName=SECRET)},
+    "POST /integrations/bikPlatformFunctions-events/sendEvents": {"events": [BIK.event(eventName=SECRET)]},
+    "PATCH /v1/signals/{slug}": {"active": False},
+    "POST /v1/signals/{slug}/versions": {"schema": {"type": "object"}},
+    "POST /v1/signals": {"name": "mine", "type": "event"},
+    "POST /v1/keys": {"name": "mine"},
+    "POST /v1/workspaces": {"name": "not mine to make"},
+    "PATCH /v1/workspace": {"default_region": "IN"},
+}
+"""What is sent where a body is wanted."""
+
+
+@pytest.fixture
+def theirs(server: Server) -> Iterator[Theirs]:
+    theirs = Theirs(new_workspace(server))
+    yield theirs
+    theirs.client.close()
+
+
+def documented(client: Client) -> list[str]:
+    """Every route of the OpenAPI document, as `GET /v1/events/{id}`."""
+    paths = client.call("GET", "/openapi.json").json["paths"]
+    methods = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
+    return [f"{method.upper()} {path}" for path, item in paths.items() for method in item if method in methods]
+
+
+def test_every_documented_route_is_known_here(client: Client) -> None:
+    routes = documented(client)
+    assert set(routes) == set(ROUTES), "a new route needs a line in ROUTES"
+
+
+@pytest.mark.parametrize("route", [route for route, told in ROUTES.items() if isinstance(told, int)])
+def test_the_others_ids_are_refused(client: Client, theirs: Theirs, route: str) -> None:
+    method, path = route.split(" ")
+    answer = client.call(method, theirs.path(path), BODIES.get(route))
+    assert answer.status == ROUTES[route], answer
+    assert theirs.signal["id"] not in answer.body.decode()
+    check_untouched(theirs)
+
+
+FILTERS = ["", "identity=email:{}@x.example", "signal={}", "status=processed", "lane=realtime"]
+
+
+@pytest.mark.parametrize("query", FILTERS)
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/events/export"])
+def test_lists_are_empty(client: Client, theirs: Theirs, path: str, query: str) -> None:
+    query = query.format(SECRET)
+    assert SECRET in theirs.client.call("GET", f"{path}?{query}").body.decode()
+    answer = client.call("GET", f"{path}?{query}")
+    assert answer.status == 200, answer
+    assert answer.body.strip() in (b"", b'{"data":[],"next":null}'), answer
+
+
+@pytest.mark.parametrize("route", [route for route, told in ROUTES.items() if told is OWN])
+def test_nothing_of_the_others_is_told(client: Client, theirs: Theirs, route: str) -> None:
+    method, path = route.split(" ")
+    answer = client.call(method, path, BODIES.get(route))
+    assert answer.status in (200, 201), answer
+    hidden = (SECRET, theirs.signal["id"], theirs.key["id"], theirs.workspace["id"], theirs.event)
+    told = answer.body.decode()
+    assert not any(each in told for each in hidden), answer
+    check_untouched(theirs)
+
+
+@pytest.mark.parametrize("route", [route for route, told in ROUTES.items() if told is OPEN])
+def test_open_routes_tell_nothing_of_any_workspace(client: Client, theirs: Theirs, route: str) -> None:
+    nobody = Client(f"http://{client.host}:{client.port}")
+    answer = nobody.call(*route.split(" "))
+    nobody.close()
+    assert answer.status == 200, answer
+    assert SECRET not in answer.body.decode() and theirs.workspace["id"] not in answer.body.decode()
+
+
+@pytest.mark.parametrize("route", [route for route, told in ROUTES.items() if told is not OPEN])
+def test_every_other_route_needs_a_key(client: Client, theirs: Theirs, route: str) -> None:
+    method, path = route.split(" ")
+    nobody = Client(f"http://{client.host}:{client.port}")
+    assert nobody.call(method, theirs.path(path), BODIES.get(route)).status == 401
+    nobody.close()
+    check_untouched(theirs)
+
+
+def check_untouched(theirs: Theirs) -> None:
+    """Theirs is as it was: the signal active with one version, the key good, one event stored."""
+    signal = theirs.client.call("GET", f"/v1/signals/{SECRET}").json
+    assert signal["active"] and signal["latest_version"] == 1, signal
+    keys = {key["id"]: key for key in theirs.client.call("GET", "/v1/keys").json["data"]}
+    assert keys[theirs.key["id"]]["revoked_at"] is None and len(keys) == 2
+    assert len(theirs.client.call("GET", "/v1/events").json["data"]) == 1
+    assert theirs.client.call("GET", "/v1/workspace").json["default_region"] is None
+
+
+def test_headers_cannot_say_who_one_is(client: Client, theirs: Theirs) -> None:
+    """The gateway tells the engine the workspace in a header of its own: a client's is no good."""
+    name = theirs.workspace["id"]
+    headers = [
+        ("Authorization", f"Bearer {client.key}"),
+        ("headwater-workspace", name),
+        ("headwater-scopes", "read,admin"),
+    ]
+    for path in ("/v1/events", f"/v1/events/{theirs.event}", f"/v1/batches/{theirs.batch}"):
+        answer = client.send("GET", path, headers)
+        assert answer.status == 404 or answer.json == {"data": [], "next": None}, answer

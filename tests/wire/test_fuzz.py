@@ -1,0 +1,102 @@
+"""Mutated bodies: whatever comes, the answer is one of the documented ones, in the dialect's shape."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness import Server
+from wire.client import Client
+from wire.languages import FREE, LANGUAGES, Language
+
+ALLOWED = {200, 400, 401, 404, 413, 422, 429}
+EXAMPLES = 2000
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(
+        [
+            "latest",
+            "pageViewed",
+            "visits",
+            "account",
+            "email",
+            "+19494572000",
+            "2024-11-15T10:30:00Z",
+            "0001-01-01T00:00:00+14:00",
+        ]
+    )
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = {
+    "bik": ["name", "phoneNumber", "email", "eventName", "eventProperties", "createdAt", "isMigration"],
+    "bigmind": ["signal", "version", "identity", "data", "timestamp", "reference"],
+}
+
+
+def events(language: Language) -> st.SearchStrategy[Any]:
+    """Events with any data that fits, others with some fields replaced or added, and anything at all."""
+    data = st.dictionaries(st.text(max_size=8), VALUES, max_size=4)
+    good = data.map(lambda value: language.event(**{FREE[language.name][0]: value}))
+    changes = st.dictionaries(st.sampled_from(FIELDS[language.name]) | st.text(max_size=12), VALUES, max_size=3)
+    return good | good | changes.map(lambda fields: language.event(**fields)) | VALUES
+
+
+def bodies(language: Language) -> st.SearchStrategy[bytes]:
+    """Batches of such events as JSON, then cut, repeated or with single bytes changed."""
+    batch = st.lists(events(language), max_size=4).map(lambda items: {"events": items})
+    text = (batch | events(language)).map(lambda value: json.dumps(value).encode())
+    return st.builds(mutate, text, st.sampled_from([0, 0, 0, 1, 2, 3]), st.randoms(use_true_random=False))
+
+
+def mutate(body: bytes, times: int, chance: random.Random) -> bytes:
+    data = bytearray(body)
+    for _ in range(times):
+        place = chance.randrange(len(data) + 1)
+        kind = chance.randrange(4)
+        if kind == 0:
+            data[place:place] = bytes([chance.randrange(256)])
+        elif kind == 1:
+            del data[place : place + chance.randrange(1, 9)]
+        elif kind == 2:
+            data[place:place] = data[place : place + chance.randrange(1, 40)]
+        else:
+            data[place : place + 1] = bytes([chance.randrange(256)])
+    return bytes(data)
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=str)
+def test_mutated_bodies(server: Server, client: Client, language: Language) -> None:
+    """Whatever was acknowledged reaches its outcome, too: no event may clog the pipeline."""
+    signal = {"name": "visits", "slug": "visits", "type": "event", "rate_limit": None}
+    assert client.call("POST", "/v1/signals", signal).status == 201
+
+    acknowledged: list[str] = []
+
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(body=bodies(language), single=st.booleans())
+    def check(body: bytes, single: bool) -> None:
+        answer = client.post(language.single if single else language.batch, body)
+        assert answer.status in ALLOWED, (body, answer)
+        if answer.status == 200:
+            acknowledged.append(answer.headers["headwater-batch"])
+        else:
+            language.refusal(answer)
+
+    check()
+    assert len(acknowledged) > EXAMPLES // 20
+    server.wait_drained()
+    events = [json.loads(line) for line in client.call("GET", "/v1/events/export").body.splitlines()]
+    assert {event["id"][:-2] + "00" for event in events} == set(acknowledged)
+    assert {event["status"] for event in events} <= {"processed", "rejected"}
