@@ -1,10 +1,14 @@
 """`/docs`: the OpenAPI document as one page of plain HTML. No script, no other host, works printed."""
 
+import re
 from html import escape
 from typing import Any
 
 import msgspec
 
+from headwater.web.openapi import INGEST_TAGS, OPERATING
+
+_CODE = re.compile("`([^`]*)`")
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--accent:#0b6bcb}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1.5rem}
@@ -29,8 +33,9 @@ def page(api: dict[str, Any]) -> str:
     for path, item in api["paths"].items():
         for method, call in item.items():
             groups.setdefault((call.get("tags") or ["Other"])[0], []).append(_call(api, path, method, call))
-    links = " ".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in groups)
-    body = "".join(f'<h2 id="{escape(name)}">{escape(name)}</h2>{"".join(calls)}' for name, calls in groups.items())
+    names = sorted(groups, key=lambda name: (name == OPERATING, name not in INGEST_TAGS))
+    links = " ".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in names)
+    body = "".join(f'<h2 id="{escape(name)}">{escape(name)}</h2>{"".join(groups[name])}' for name in names)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>headwater API</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -43,28 +48,35 @@ def page(api: dict[str, Any]) -> str:
 
 
 def _call(api: dict[str, Any], path: str, method: str, call: dict[str, Any]) -> str:
-    parts = [f"<p>{escape(call['description'])}</p>" if call.get("description") else ""]
+    parts = [f"<p>{_text(call['description'])}</p>" if call.get("description") else ""]
     if call.get("parameters"):
         rows = "".join(_parameter(parameter) for parameter in call["parameters"])
         parts.append(f"<h4>Parameters</h4><table>{rows}</table>")
     if "requestBody" in call:
         parts.append("<h4>Body</h4>" + _content(api, call["requestBody"]))
     for status, response in call["responses"].items():
-        parts.append(f"<h4>{escape(status)} {escape(response.get('description', ''))}</h4>{_content(api, response)}")
+        parts.append(f"<h4>{escape(status)} {_text(response.get('description', ''))}</h4>{_content(api, response)}")
     title = f"<b>{method.upper()}</b> <code>{escape(path)}</code> {escape(call.get('summary', ''))}"
     return f"<details><summary>{title}</summary>{''.join(parts)}</details>"
+
+
+def _text(words: str) -> str:
+    """Escaped, with what stands between back-ticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(words))
 
 
 def _parameter(parameter: dict[str, Any]) -> str:
     name = f"<code>{escape(parameter['name'])}</code>"
     text = parameter.get("description") or parameter.get("schema", {}).get("description", "")
-    return f"<tr><td>{name}</td><td>{escape(parameter['in'])}</td><td>{escape(text)}</td></tr>"
+    return f"<tr><td>{name}</td><td>{escape(parameter['in'])}</td><td>{_text(text)}</td></tr>"
 
 
 def _content(api: dict[str, Any], holder: dict[str, Any]) -> str:
     for media in holder.get("content", {}).values():
         schema = media.get("schema", {})
         example = media.get("example", _example(api, schema, 0))
+        if not isinstance(example, dict | list) or not example:
+            return ""
         shown = msgspec.json.format(msgspec.json.encode(example), indent=2).decode()
         return f"{_fields(api, schema)}<pre>{escape(shown)}</pre>"
     return ""
@@ -75,7 +87,7 @@ def _fields(api: dict[str, Any], schema: dict[str, Any]) -> str:
     required = schema.get("required", [])
     rows = [
         f"<tr><td><code>{escape(name)}</code></td><td>{'required' if name in required else 'optional'}</td>"
-        f"<td>{escape(_resolve(api, field).get('description', ''))}</td></tr>"
+        f"<td>{_text(_resolve(api, field).get('description', ''))}</td></tr>"
         for name, field in schema.get("properties", {}).items()
     ]
     return f"<table>{''.join(rows)}</table>" if rows else ""

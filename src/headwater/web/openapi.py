@@ -3,14 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from headwater import __version__
+from headwater.dialects import DIALECTS
+from headwater.dialects.base import Dialect
 
 OPERATING = "Operating"
 """The tag of the routes that need no key."""
+
+_DIALECTS = {"bik": ("BIK Send Events", "BikError"), "bigmind": ("Bigmind Signals", "BigmindError")}
+"""Each dialect's tag, and its errors' schema."""
+
+INGEST_TAGS = tuple(tag for tag, _ in _DIALECTS.values())
 
 _TEXT = {"type": "string"}
 
@@ -135,7 +143,16 @@ def _batch(event: str) -> dict[str, Any]:
     return {"type": "object", "required": ["events"], "properties": {"events": events}}
 
 
-def _ingest(summary: str, tag: str, body: dict[str, Any], answer: dict[str, Any], error: str) -> dict[str, Any]:
+def _error(dialect: Dialect, schema: str, status: int) -> dict[str, Any]:
+    """An error's content, with the words the dialect has for it; 400 and 404 are in the schema's own example."""
+    content: dict[str, Any] = {"schema": _ref(schema)}
+    if status not in (400, 404):
+        content["example"] = msgspec.json.decode(dialect.error(status).body)
+    return {"application/json": content}
+
+
+def _ingest(summary: str, dialect: Dialect, body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    tag, error = _DIALECTS[dialect.name]
     words = {
         400: "Invalid; nothing was stored",
         401: "No valid key",
@@ -153,7 +170,9 @@ def _ingest(summary: str, tag: str, body: dict[str, Any], answer: dict[str, Any]
         "headers": {"Headwater-Batch": {"description": "For GET /v1/batches/{id}", "schema": _TEXT}},
         "content": _json(answer),
     }
-    errors = {str(status): {"description": text, "content": _json(_ref(error))} for status, text in words.items()}
+    errors = {
+        str(status): {"description": text, "content": _error(dialect, error, status)} for status, text in words.items()
+    }
     return {
         "post": {
             "summary": summary,
@@ -175,19 +194,16 @@ def _ingest_paths() -> dict[str, Any]:
     }
     one = {"type": "object", "properties": {"success": {"const": True}, "data": _ref("BigmindPending")}}
     single = {"type": "object", "required": ["event"], "properties": {"event": _ref("BikEvent")}}
-    prefix = "/integrations/bikPlatformFunctions-events"
-    bik, bigmind = "BIK Send Events", "Bigmind Signals"
+    bodies = {
+        ("bik", False): (_batch("BikEvent"), _ref("BikAccepted")),
+        ("bik", True): ({"oneOf": [single, _ref("BikEvent")]}, _ref("BikAccepted")),
+        ("bigmind", False): (_batch("BigmindEvent"), many),
+        ("bigmind", True): (_ref("BigmindEvent"), one),
+    }
     return {
-        f"{prefix}/sendEvents": _ingest(
-            "Send up to 100 events", bik, _batch("BikEvent"), _ref("BikAccepted"), "BikError"
-        ),
-        f"{prefix}/sendEvent": _ingest(
-            "Send one event", bik, {"oneOf": [single, _ref("BikEvent")]}, _ref("BikAccepted"), "BikError"
-        ),
-        "/v1/events/batch": _ingest(
-            "Send up to 100 signal events", bigmind, _batch("BigmindEvent"), many, "BigmindError"
-        ),
-        "/v1/events": _ingest("Send one signal event", bigmind, _ref("BigmindEvent"), one, "BigmindError"),
+        path: _ingest("Send one event" if alone else "Send up to 100 events", dialect, *bodies[dialect.name, alone])
+        for dialect in DIALECTS
+        for path, alone in dialect.routes.items()
     }
 
 
