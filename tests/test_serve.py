@@ -217,3 +217,10 @@ def test_the_gateway_is_small(server: Server) -> None:
     """It never loads the embedded database: that is the engine's alone."""
     mapped = Path(f"/proc/{server.pids()['gateway']}/maps").read_text()
     assert "chdb" not in mapped
+
+
+def test_a_path_too_long_for_the_socket_is_said_at_the_start(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "headwater", "serve", "--port", "0", "--data-dir", str(tmp_path / ("x" * 110))]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 78
+    assert "too long for the socket" in ended.stderr

@@ -13,14 +13,13 @@ import msgspec
 from headwater import clock
 from headwater.catalog.base import Catalog
 from headwater.config import Windows
-from headwater.dialects.base import BodyError, Dialect, Fault, Limits, Receipt, Request, Taken
-from headwater.errors import UnavailableError
+from headwater.dialects.base import BodyError, Dialect, Fault, Limits, Receipt, Request, Taken, cut, dotted
 from headwater.events import Batch, Event, Lane, Part, event_ids, new_batch_id
 from headwater.log.base import Appender
 from headwater.outcomes import Reason
 from headwater.quotas.base import Quotas
 from headwater.rules.lane import place
-from headwater.rules.quota import Grant, Want, reset_ms, window_of
+from headwater.rules.quota import Grant, Want, reset_ms
 from headwater.rules.schema import Fault as SchemaFault
 from headwater.signals import Signal
 
@@ -140,14 +139,14 @@ class Intake:
 
     async def _admit(self, draft: Draft, whole: bool) -> Receipt:
         wants = _wants(draft)
-        window = window_of(draft.received_ms)
+        window = self._quotas.window(draft.received_ms)
         grants = await self._quotas.grant(wants, window, whole) if wants else {}
         receipt, chosen = _share_out(draft, wants, grants, window, whole)
         if not receipt.taken:
             return receipt
         try:
             await self._log.append(self._record(draft, receipt, chosen))
-        except (UnavailableError, BodyError):
+        except Exception:
             await self._quotas.give_back(grants, window)
             raise
         return receipt
@@ -300,5 +299,4 @@ def _form(expected: object) -> str:
 
 def _detail(faults: list[Fault]) -> str:
     """Up to ten faults as one line, kept with the rejected event."""
-    lines = [".".join(map(str, fault.path)) + " " + fault.text for fault in faults[:10]]
-    return "; ".join(lines)
+    return "; ".join(f"{dotted(fault.path).removeprefix('.')} {cut(fault.text, 300)}" for fault in faults[:10])

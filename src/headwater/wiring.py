@@ -74,7 +74,7 @@ async def _serve_gateway(
     metrics = GatewayMetrics(log)
     ingest = Ingest(DIALECTS, catalog, Intake(catalog, quotas, log, settings.windows), settings, metrics)
     engine = EngineProxy(settings.engine_socket, settings.max_body)
-    own = FastAPI(title="headwater", docs_url=None, redoc_url=None, openapi_url=None)
+    own = FastAPI(title="headwater", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(own)
     managing = manage.router(catalog)
     operating = status.router(

@@ -13,7 +13,7 @@ from headwater.outcomes import Reason
 from headwater.quotas.memory import MemoryQuotas
 from headwater.rules.identity import identity, split_identity
 from headwater.rules.lane import place
-from headwater.rules.quota import Want
+from headwater.rules.quota import Grant, Want
 
 NOW = 1_800_000_000_000
 
@@ -101,3 +101,21 @@ def test_dates_come_back(text: str) -> None:
 )
 def test_no_dates(text: str) -> None:
     assert parse_iso(text) is None
+
+
+def test_a_clock_set_back() -> None:
+    async def run() -> None:
+        quotas = MemoryQuotas()
+        window = quotas.window(100 * MINUTE_MS)
+        assert (await quotas.grant({"a": Want(10, 10)}, window, False))["a"].count == 10
+        window = quotas.window(99 * MINUTE_MS)
+        assert window == 100, "a little: the same window goes on"
+        given = await quotas.grant({"a": Want(10, 1)}, window, False)
+        assert given["a"].count == 0
+        await quotas.give_back({"a": Grant(3, 0)}, window)
+        assert (await quotas.grant({"a": Want(10, 5)}, window, False))["a"].count == 3
+        window = quotas.window(40 * MINUTE_MS)
+        assert window == 40, "by an hour: it begins anew"
+        assert (await quotas.grant({"a": Want(10, 5)}, window, False))["a"].count == 5
+
+    asyncio.run(run())

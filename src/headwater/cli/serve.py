@@ -38,6 +38,9 @@ _CHILDREN = {"PYTHONSAFEPATH": "1"}
 
 LogLevel = Annotated[logs.Level, typer.Option(envvar="HEADWATER_LOG_LEVEL", help="Log lines go to stderr.")]
 
+_SOCKET_PATH = 107
+"""Bytes of a Unix socket's path, at most (Linux)."""
+
 
 @contextmanager
 def _exit_codes() -> Iterator[None]:
@@ -60,6 +63,15 @@ def _exit(error: Exception, code: int) -> typer.Exit:
     return typer.Exit(code)
 
 
+def _check(settings: Settings) -> None:
+    path = os.fsencode(settings.engine_socket)
+    if len(path) > _SOCKET_PATH:
+        raise SettingsError(
+            f"the data directory's path is {len(path) - _SOCKET_PATH} bytes too long for the socket in it; "
+            f"choose a shorter --data-dir than {settings.data_dir}"
+        )
+
+
 def _make(data_dir: Path) -> None:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,6 +89,7 @@ def _prepared(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def prepared(settings: Settings, **values: Any) -> None:
         with _exit_codes():
+            _check(settings)
             _make(settings.data_dir)
             command(settings, **values)
 

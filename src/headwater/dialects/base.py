@@ -141,6 +141,10 @@ class Dialect(Protocol):
         """429: nothing was taken."""
 
 
+MAX_FAULTS = 100
+"""Faults told in one answer."""
+
+
 def verdicts(request: Request, faults: Sequence[Fault], say: Callable[[Fault], str]) -> list[Verdict]:
     """A lenient answer's `errors`; `say` words a fault as the dialect does."""
     return [
@@ -151,7 +155,7 @@ def verdicts(request: Request, faults: Sequence[Fault], say: Callable[[Fault], s
             path=render(request.prefix, fault),
             message=say(fault),
         )
-        for fault in faults
+        for fault in faults[:MAX_FAULTS]
     ]
 
 
@@ -162,5 +166,14 @@ def render(prefix: str, fault: Fault) -> str:
 
 
 def dotted(path: Sequence[str | int]) -> str:
-    """`.identity.ids[2]`: names after dots, places in brackets."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    """`.identity.ids[2]`: names after dots, places in brackets. Cut where the client's own names make it long."""
+    steps = [f"[{step}]" if isinstance(step, int) else f".{cut(step, 100)}" for step in path[:_MAX_STEPS]]
+    return cut("".join(steps), 400)
+
+
+def cut(text: str, most: int) -> str:
+    """At most `most` characters of it."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+_MAX_STEPS = 50

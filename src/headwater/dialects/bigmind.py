@@ -13,7 +13,19 @@ from msgspec import UNSET, Meta, UnsetType
 
 from headwater.clock import parse_iso, to_iso
 from headwater.dialects import strict
-from headwater.dialects.base import Answer, BodyError, Fault, Limits, Receipt, Request, Taken, Verdict, render, verdicts
+from headwater.dialects.base import (
+    MAX_FAULTS,
+    Answer,
+    BodyError,
+    Fault,
+    Limits,
+    Receipt,
+    Request,
+    Taken,
+    Verdict,
+    render,
+    verdicts,
+)
 from headwater.events import MAX_BATCH, Event
 from headwater.rules.identity import MAX_ID, MAX_TYPE, identity
 
@@ -113,10 +125,13 @@ class Bigmind:
         return Answer(200, _encode(answer), _limit_headers(receipt.limits))
 
     def refuse(self, request: Request, faults: Sequence[Fault]) -> Answer:
-        if faults[0].code == "unknown_signal":
+        if all(fault.code == "unknown_signal" for fault in faults):
             slugs = dict.fromkeys(event.signal for fault in faults if (event := request.events[fault.index]))
             return self.error(404, "Signals not found: " + ", ".join(slugs))
-        return self.error(400, "; ".join(_say(request, fault) for fault in faults))
+        told = [_say(request, fault) for fault in faults[:MAX_FAULTS]]
+        if len(faults) > MAX_FAULTS:
+            told.append(f"and {len(faults) - MAX_FAULTS} more")
+        return self.error(400, "; ".join(told))
 
     def error(self, status: int, message: str = "", path: str = "") -> Answer:
         return Answer(status, _encode(_Answer(False, error=message or _USUAL.get(status, "Error"))))
@@ -127,7 +142,7 @@ class Bigmind:
 
 
 def _say(request: Request, fault: Fault) -> str:
-    return f"{render(request.prefix, fault)} {fault.text}".strip()
+    return f"{render(request.prefix, fault) or 'the event'} {fault.text}"
 
 
 def _event(sent: _Event, region: str | None) -> Event | None:

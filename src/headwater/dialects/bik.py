@@ -14,11 +14,9 @@ from rapidfuzz.distance import OSA
 
 from headwater.clock import parse_iso
 from headwater.dialects import strict
-from headwater.dialects.base import Answer, BodyError, Fault, Receipt, Request, dotted, render, verdicts
+from headwater.dialects.base import MAX_FAULTS, Answer, BodyError, Fault, Receipt, Request, dotted, render, verdicts
 from headwater.events import MAX_BATCH, Event
 from headwater.rules.identity import email_identity, phone_identity
-
-MAX_FAULTS = 100
 
 _PREFIX = "/integrations/bikPlatformFunctions-events"
 
@@ -117,7 +115,7 @@ def _explain(prefix: str, fault: Fault) -> _Error:
     if fault.code == "contact":
         message = fault.text
     else:
-        subject = dotted(fault.path).removeprefix(".") or f"events[{fault.index}]"
+        subject = dotted(fault.path).removeprefix(".") or render(prefix, fault) or "event"
         message = f"'{subject}' {fault.text}"
     return _Error(message, fault.index, render(prefix, fault) or UNSET)
 

@@ -6,12 +6,14 @@ slow path only, by reading the body again with the standard library.
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from headwater.dialects.base import BodyError, dotted
+
+_EXPLAINED = 1024 * 1024
+"""Bytes of a body in which the place of a fault is looked for; in a longer one that would hold up everybody else."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -21,6 +23,12 @@ class _NotFinite:
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+
+_Node = tuple[Any, str | int]
+"""A place in a document: the node above it (or None) and the step from there."""
+
+_LOOKED_AT = (dict, list, str, _NotFinite)
 
 
 def decode(body: bytes) -> Any:
@@ -33,18 +41,24 @@ def decode(body: bytes) -> Any:
 
 
 def _diagnose(body: bytes, error: Exception) -> BodyError:
+    if isinstance(error, RecursionError):
+        return BodyError("Request body is nested too deeply")
+    if len(body) > _EXPLAINED:
+        return BodyError(f"Request body is not valid JSON: {error}")
     try:
-        value = json.loads(
-            body.decode("utf-8", "surrogateescape"), parse_constant=_NotFinite, parse_float=_float, parse_int=_int
-        )
-        for path, fault in _faults(value, ()):
-            where = dotted(path).removeprefix(".")
-            return BodyError(f"{where or 'body'} {fault}", where)
+        value = json.loads(body.decode("utf-8", "surrogateescape"), parse_constant=_NotFinite, parse_float=_float)
     except RecursionError:
         return BodyError("Request body is nested too deeply")
     except json.JSONDecodeError as cause:
         return BodyError(f"Request body is not valid JSON: {cause.msg} (line {cause.lineno}, column {cause.colno})")
-    return BodyError(f"Request body is not valid JSON: {error}")
+    except ValueError:
+        return BodyError("Request body has a number with too many digits")
+    found = _fault(value)
+    if found is None:
+        return BodyError(f"Request body is not valid JSON: {error}")
+    path, text = found
+    where = dotted(path).removeprefix(".")
+    return BodyError(f"{where or 'body'} {text}", where)
 
 
 def _float(text: str) -> float | _NotFinite:
@@ -52,23 +66,29 @@ def _float(text: str) -> float | _NotFinite:
     return value if value - value == 0 else _NotFinite(text)
 
 
-def _int(text: str) -> int | _NotFinite:
-    return int(text) if len(text) < 400 else _NotFinite(text)
+def _fault(document: Any) -> tuple[list[str | int], str] | None:
+    """The place and the nature of a fault in the document. Without recursion, for it may be nested deeply."""
+    stack: list[tuple[_Node | None, Any]] = [(None, document)]
+    while stack:
+        node, value = stack.pop()
+        if isinstance(value, dict | list):
+            if isinstance(value, dict) and any(map(_SURROGATE.search, value)):
+                return _path(node), "has a key that is not valid UTF-8"
+            children = value.items() if isinstance(value, dict) else enumerate(value)
+            stack.extend([((node, step), child) for step, child in children if isinstance(child, _LOOKED_AT)])
+        elif isinstance(value, _NotFinite):
+            return _path(node), f"must be a finite number, not {value.text[:20]}"
+        elif isinstance(value, str) and _SURROGATE.search(value):
+            return _path(node), "must be valid UTF-8 without lone surrogates"
+    return None
 
 
-def _faults(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if isinstance(value, _NotFinite):
-        yield path, f"must be a finite number, not {value.text[:20]}"
-    elif isinstance(value, str) and _SURROGATE.search(value):
-        yield path, "must be valid UTF-8 without lone surrogates"
-    elif isinstance(value, dict):
-        for key, child in value.items():
-            if _SURROGATE.search(key):
-                yield path, "has a key that is not valid UTF-8"
-            yield from _faults(child, (*path, key))
-    elif isinstance(value, list):
-        for place, child in enumerate(value):
-            yield from _faults(child, (*path, place))
+def _path(node: "_Node | None") -> list[str | int]:
+    steps: list[str | int] = []
+    while node is not None:
+        node, step = node
+        steps.append(step)
+    return steps[::-1]
 
 
 def sizes(body: bytes, field: str) -> list[int]:

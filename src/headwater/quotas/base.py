@@ -9,6 +9,10 @@ from headwater.rules.quota import Grant, Want
 class Quotas(Protocol):
     """Exact under concurrency: never more than the limit is granted in a window, whoever asks at once."""
 
+    def window(self, now_ms: int) -> int:
+        """The window that counts now: whole UTC minutes since 1970. It does not go back with a clock that is set back
+        a little, for then a minute's quota could be had twice."""
+
     async def grant(self, wants: Mapping[str, Want], window: int, whole: bool) -> dict[str, Grant]:
         """Takes from each signal's window what fits, by signal id; with `whole`, all wants or (when one does not
         fit) nothing: then each grant tells what could have been given, and nothing is used up."""

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from headwater.rules.quota import Grant, Want, grant
+from headwater.rules.quota import Grant, Want, grant, window_of
+
+_SET_BACK = 2
+"""Windows by which a clock may be set back without anybody getting a quota twice."""
 
 
 class MemoryQuotas:
@@ -16,6 +19,12 @@ class MemoryQuotas:
             self._turn(window)
             if window == self._window:
                 self._used[signal_id] = self._used.get(signal_id, 0) + count
+
+    def window(self, now_ms: int) -> int:
+        now = window_of(now_ms)
+        if now < self._window - _SET_BACK:
+            self._begin(now)  # a clock set back by hours must not leave senders without quota for hours
+        return max(now, self._window)
 
     async def grant(self, wants: Mapping[str, Want], window: int, whole: bool) -> dict[str, Grant]:
         self._turn(window)
@@ -32,7 +41,9 @@ class MemoryQuotas:
                 self._used[signal_id] -= given.count
 
     def _turn(self, window: int) -> None:
-        # A clock that was set back must not open a window anew: the later one goes on until time has passed it.
         if window > self._window:
-            self._window = window
-            self._used = {}
+            self._begin(window)
+
+    def _begin(self, window: int) -> None:
+        self._window = window
+        self._used = {}

@@ -1,10 +1,13 @@
 """A request's body, read with bounds: as sent, and as it inflates."""
 
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from headwater.errors import RequestError
+
+_SLICE = 16 * 1024
+_MEMBERS = 1000
 
 
 class BodyRefused(RequestError):  # noqa: N818  a status of its own, not only a 400
@@ -58,18 +61,30 @@ async def _collect(receive: Callable[[], Awaitable[Any]], most: int) -> bytes:
 
 def inflate(body: bytes, most: int) -> bytes:
     """gzip, members one after another; stops as soon as more than `most` bytes have come out."""
-    pieces, size = [], 0
+    pieces, size, at, members = [], 0, 0, 0
     try:
-        while body:
-            stream = zlib.decompressobj(wbits=31)
-            piece = stream.decompress(body, most - size + 1)
-            size += len(piece)
-            if size > most:
-                raise BodyRefused(413)
-            if not stream.eof:
-                raise BodyRefused(400, "Request body is not valid gzip: it ends too early")
-            pieces.append(piece)
-            body = stream.unused_data
+        while at < len(body):
+            members += 1
+            if members > _MEMBERS:
+                raise BodyRefused(400, f"Request body must be at most {_MEMBERS} gzip members")
+            for piece, taken in _member(body, at, most):
+                size, at = size + len(piece), at + taken
+                if size > most:
+                    raise BodyRefused(413)
+                pieces.append(piece)
     except zlib.error:
         raise BodyRefused(400, "Request body is not valid gzip") from None
     return b"".join(pieces)
+
+
+def _member(body: bytes, at: int, most: int) -> Iterator[tuple[bytes, int]]:
+    """One member as (what came out, bytes of the body it took). In slices: what is behind a member's end is copied
+    each time, and a body can be made of many short ones."""
+    stream = zlib.decompressobj(wbits=31)
+    while not stream.eof:
+        if at >= len(body):
+            raise BodyRefused(400, "Request body is not valid gzip: it ends too early")
+        piece = stream.decompress(body[at : at + _SLICE], most + 1)
+        taken = min(_SLICE, len(body) - at) - len(stream.unused_data) - len(stream.unconsumed_tail)
+        at += taken
+        yield piece, taken

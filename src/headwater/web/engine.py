@@ -20,7 +20,7 @@ PipelineStatus = Callable[[], Status]
 
 def engine_app(insight: Insight, pipeline_status: PipelineStatus) -> FastAPI:
     """Questions, `/livez`, `/readyz` and `/metrics`; no documentation, for that is the gateway's."""
-    app = FastAPI(title="headwater engine", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="headwater engine", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(app)
     app.add_middleware(HeadAsGet)
     app.include_router(router(insight))

@@ -20,53 +20,57 @@ _HOP = frozenset(
     (b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"proxy-authorization")
 )
 _NOT_ON = _HOP | {b"host", b"authorization", b"content-length", b"content-encoding", b"accept-encoding"}
+_NOT_BACK = _HOP | {b"date"}  # the gateway says its own
 _AT_ONCE = 64
 _WAITING = 256
+_TURN_SECONDS = 10
+_SEND_SECONDS = 60
 
 
 class EngineProxy:
-    """The gateway's line to its engine: at most 64 questions at once, 256 more wait their turn."""
+    """The gateway's line to its engine: at most 64 questions at once, 256 more wait their turn, not for long."""
 
     def __init__(self, socket: Path, max_body: int) -> None:
-        self._client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=httpx.Limits(max_connections=_AT_ONCE)),
-            base_url="http://engine",
-            timeout=httpx.Timeout(60, connect=2),
-        )
+        self._client = _client(socket, _AT_ONCE)
+        self._own = _client(socket, 4)
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
         self._max_body = max_body
 
     async def fetch(self, path: str, seconds: float) -> httpx.Response:
-        """A short question of the gateway's own. Raises UnavailableError."""
+        """A short question of the gateway's own, which never waits behind others. Raises UnavailableError."""
         try:
-            return await self._client.get(path, timeout=seconds)
+            return await self._own.get(path, timeout=seconds)
         except httpx.TransportError as error:
             raise UnavailableError("the engine does not answer") from error
 
     async def forward(self, scope: Any, receive: Any, send: Any, principal: Principal) -> None:
         """Hands a request on. Raises UnavailableError as long as nothing was answered."""
+        request = await self._request(scope, receive, principal)
+        await self._turn()
+        gone = asyncio.create_task(receive())
+        try:
+            await self._stream(request, send, gone)
+        finally:
+            gone.cancel()
+            self._turns.release()
+
+    async def _turn(self) -> None:
         if self._waiting >= _WAITING:
             raise UnavailableError("too many questions are waiting")
         self._waiting += 1
         try:
-            await self._turns.acquire()
+            async with asyncio.timeout(_TURN_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise UnavailableError("too many questions at once") from None
         finally:
             self._waiting -= 1
-        try:
-            await self._stream(await self._request(scope, receive, principal), send)
-        finally:
-            self._turns.release()
 
     async def _request(self, scope: Any, receive: Any, principal: Principal) -> httpx.Request:
-        headers = dict(scope["headers"])
-        body = await read_body(receive, headers, self._max_body)
+        body = await read_body(receive, dict(scope["headers"]), self._max_body)
         url = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-        kept = [
-            (name, value)
-            for name, value in scope["headers"]
-            if name not in _NOT_ON and not name.startswith(b"headwater-")
-        ]
+        kept = [each for each in scope["headers"] if each[0] not in _NOT_ON and not each[0].startswith(b"headwater-")]
         kept += [
             (WORKSPACE.encode(), principal.workspace.encode()),
             (SCOPES.encode(), ",".join(principal.scopes).encode()),
@@ -75,19 +79,32 @@ class EngineProxy:
             scope["method"], httpx.URL("http://engine", raw_path=url), headers=kept, content=body
         )
 
-    async def _stream(self, request: httpx.Request, send: Any) -> None:
+    async def _stream(self, request: httpx.Request, send: Any, gone: "asyncio.Task[Any]") -> None:
+        """Ends when the client has gone (`gone` is done then) or takes nothing for a minute: others wait."""
         try:
             response = await self._client.send(request, stream=True)
         except httpx.TransportError as error:
             raise UnavailableError("the engine does not answer") from error
         try:
-            headers = [(name.lower(), value) for name, value in response.headers.raw if name.lower() not in _HOP]
+            headers = [(name.lower(), value) for name, value in response.headers.raw if name.lower() not in _NOT_BACK]
             await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
             async for piece in response.aiter_raw():
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                if gone.done():
+                    return
+                async with asyncio.timeout(_SEND_SECONDS):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
             await response.aclose()
 
     async def close(self) -> None:
         await self._client.aclose()
+        await self._own.aclose()
+
+
+def _client(socket: Path, connections: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=httpx.Limits(max_connections=connections)),
+        timeout=httpx.Timeout(60, connect=2),
+        base_url="http://engine",
+    )

@@ -78,4 +78,7 @@ async def _engine(engine: EngineProxy) -> str:
         answer = await engine.fetch("/readyz", 2)
     except UnavailableError as error:
         return str(error)
-    return "" if answer.status_code == 200 else str(answer.json().get("detail", "not ready"))
+    if answer.status_code == 200:
+        return ""
+    is_problem = "json" in answer.headers.get("content-type", "")
+    return str(answer.json().get("detail", "not ready")) if is_problem else f"it answers {answer.status_code}"
