@@ -96,7 +96,8 @@ class Intake:
             signal = known.get(event.signal)
             if signal is None or not signal.active:
                 field = draft.dialect.signal_field
-                draft.faults.append(Fault(index, (field,), "unknown_signal", f"is not a known event: '{event.signal}'"))
+                text = f"is not a known event: '{cut(event.signal, 100)}'"
+                draft.faults.append(Fault(index, (field,), "unknown_signal", text))
             else:
                 draft.signals[index] = signal
 

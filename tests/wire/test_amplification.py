@@ -77,3 +77,11 @@ def test_questions_that_never_come_whole_do_not_hold_up_others(server: Server, c
             connection = stack.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=10))
             connection.sendall(head.encode())
         assert client.call("GET", "/v1/pipelines").status == 200
+
+
+def test_long_slugs_are_cut_in_errors(client: Client) -> None:
+    events = [{"signal": f"{n:03}" + "s" * 40_000, "identity": {"type": "account", "id": "1"}} for n in range(100)]
+    answer = client.call("POST", BIGMIND.batch, {"events": events})
+    assert answer.status == 404
+    assert answer.json["error"].startswith("Signals not found: 000sss")
+    assert len(answer.body) < 20_000

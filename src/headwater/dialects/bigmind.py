@@ -23,6 +23,7 @@ from headwater.dialects.base import (
     Request,
     Taken,
     Verdict,
+    cut,
     render,
     verdicts,
 )
@@ -127,7 +128,7 @@ class Bigmind:
     def refuse(self, request: Request, faults: Sequence[Fault]) -> Answer:
         if all(fault.code == "unknown_signal" for fault in faults):
             slugs = dict.fromkeys(event.signal for fault in faults if (event := request.events[fault.index]))
-            return self.error(404, "Signals not found: " + ", ".join(slugs))
+            return self.error(404, "Signals not found: " + ", ".join(cut(slug, 100) for slug in slugs))
         told = [_say(request, fault) for fault in faults[:MAX_FAULTS]]
         if len(faults) > MAX_FAULTS:
             told.append(f"and {len(faults) - MAX_FAULTS} more")
