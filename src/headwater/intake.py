@@ -5,7 +5,8 @@ event (the request is refused) or a reason (the event is acknowledged, and rejec
 rows, and the log. Nothing is stored and no quota used unless the log has made the batch durable.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -14,12 +15,12 @@ from headwater import clock
 from headwater.catalog.base import Catalog
 from headwater.config import Windows
 from headwater.dialects.base import BodyError, Dialect, Fault, Limits, Receipt, Request, Taken, cut, dotted
-from headwater.events import Batch, Event, Lane, Part, event_ids, new_batch_id
-from headwater.log.base import Appender
+from headwater.events import Batch, Event, Lane, Part, event_ids, new_batch_id, received_ms
+from headwater.log.base import Appender, Reader
 from headwater.outcomes import Reason
 from headwater.quotas.base import Quotas
 from headwater.rules.lane import place
-from headwater.rules.quota import Grant, Want, reset_ms
+from headwater.rules.quota import Grant, Want, reset_ms, window_of
 from headwater.rules.schema import Fault as SchemaFault
 from headwater.signals import Signal
 
@@ -301,3 +302,17 @@ def _form(expected: object) -> str:
 def _detail(faults: list[Fault]) -> str:
     """Up to ten faults as one line, kept with the rejected event."""
     return "; ".join(f"{dotted(fault.path).removeprefix('.')} {cut(fault.text, 300)}" for fault in faults[:10])
+
+
+def taken_this_minute(reader: Reader, now_ms: int) -> Iterator[tuple[int, str, int]]:
+    """(window, signal id, events) of what the log holds of the current quota window."""
+    window = window_of(now_ms)
+    start = window * clock.MINUTE_MS
+    decoder = msgspec.json.Decoder(list[Any])
+    for head in reader.heads(reader.since(start)):
+        if received_ms(head.batch) < start:
+            continue
+        for lane in head.lanes:
+            record = reader.record(head.position, lane)
+            for row in decoder.decode_lines(record.lines) if record else ():
+                yield window, row[2], 1
