@@ -273,11 +273,11 @@ def test_close_makes_durable_what_was_handed_in_and_refuses_the_rest(log: Log) -
     appender = log.open()
 
     async def run() -> tuple[list[BaseException | None], list[BaseException | None]]:
-        early = [asyncio.create_task(appender.append(make_batch())) for _ in range(50)]
+        early = [asyncio.ensure_future(appender.append(make_batch())) for _ in range(50)]
         await asyncio.sleep(0)
         closing = asyncio.create_task(asyncio.to_thread(appender.close))
         await asyncio.sleep(0.05)
-        late = [asyncio.create_task(appender.append(make_batch())) for _ in range(5)]
+        late = [asyncio.ensure_future(appender.append(make_batch())) for _ in range(5)]
         outcomes = await asyncio.gather(*early, return_exceptions=True)
         refused = await asyncio.gather(*late, return_exceptions=True)
         await closing
@@ -294,7 +294,7 @@ def test_a_caller_that_goes_away_harms_nobody(log: Log) -> None:
     appender = log.open()
 
     async def run() -> None:
-        tasks = [asyncio.create_task(appender.append(make_batch())) for _ in range(20)]
+        tasks = [asyncio.ensure_future(appender.append(make_batch())) for _ in range(20)]
         await asyncio.sleep(0)
         for task in tasks[::2]:
             task.cancel()

@@ -305,9 +305,9 @@ def test_a_close_waits_for_those_who_wait_for_a_slow_disk(tmp_path: Path, opened
     appender = opened(tmp_path, disk)
 
     async def run() -> list[None]:
-        tasks = [asyncio.create_task(appender.append(make_batch())) for _ in range(5)]
+        tasks = [asyncio.ensure_future(appender.append(make_batch())) for _ in range(5)]
         await asyncio.sleep(0.05)  # the first is being written, the others wait
-        tasks += [asyncio.create_task(appender.append(make_batch())) for _ in range(5)]
+        tasks += [asyncio.ensure_future(appender.append(make_batch())) for _ in range(5)]
         await asyncio.sleep(0.05)
         closing = asyncio.create_task(asyncio.to_thread(appender.close))
         await asyncio.sleep(0.05)

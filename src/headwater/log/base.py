@@ -6,7 +6,7 @@ is where the next one begins. Both lanes share one sequence, so that a batch tha
 as a whole; each lane has a cursor of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -77,11 +77,11 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
 class Appender(Protocol):
     """The gateway's side. One in the world for a log; opening it repairs what a crash tore and waits for the lock."""
 
-    async def append(self, batch: Batch) -> None:
-        """Returns once the whole batch is durable.
+    def append(self, batch: Batch) -> Awaitable[None]:
+        """Hands the batch in; to await what is returned is to wait until the whole of it is durable.
 
-        Many callers share a commit. Raises LogUnavailableError when it did not become durable: then no reader
-        ever sees it, now or after a crash.
+        In two steps so that whoever waits need not keep the batch in memory. Many callers share a commit. The await
+        raises LogUnavailableError when it did not become durable: then no reader ever sees it, now or after a crash.
         """
 
     def status(self) -> Status: ...

@@ -70,14 +70,15 @@ class GroupCommit:
         self._thread = Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
-    async def append(self, batch: Batch) -> None:
+    def append(self, batch: Batch) -> asyncio.Future[None]:
         future = asyncio.get_running_loop().create_future()
         waiting = _Waiting(encode(batch), future)
         with self._gate:  # or a record could slip in behind the writer's last look
             if self._closing or self._why:
-                raise LogUnavailableError(self._refusal())
-            self._queue.put(waiting)
-        await future
+                future.set_exception(LogUnavailableError(self._refusal()))
+            else:
+                self._queue.put(waiting)
+        return future
 
     def status(self) -> Status:
         why = "the log is closed" if self._closing else self._why
