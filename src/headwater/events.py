@@ -25,42 +25,37 @@ class Lane(StrEnum):
     MIGRATION = "migration"
 
 
-class Event(msgspec.Struct, gc=False):
-    """One decoded event, the same for every dialect, before anything was decided about it."""
+class Event(msgspec.Struct, array_like=True, gc=False, kw_only=True):
+    """One event, the same for every dialect: first as it was read, then with what the gateway decided about it.
 
+    Encoded it is its line in a log record: a JSON array of these fields in this order, without a raw line feed inside.
+    What all events of a block or batch share (block, lane, workspace, dialect) is put in front by the engine, so that
+    the log stays small and the engine only joins bytes.
+    """
+
+    id: str = ""
+    """UUID text; empty until it passed."""
     signal: str
     """The slug as sent."""
+    signal_id: str = ""
+    schema_version: int | None = None
+    """As read: the one asked for, None for the latest. Then the one that counts, None without a schema."""
+    occurred_ms: int | None = None
+    """As read: None for the moment of receipt."""
+    reason: str = ""
+    """Why it will be rejected (`outcomes.Reason`); empty when it will not."""
+    detail: str = ""
+    """What a rejected event failed on, for people."""
     identities: tuple[str, ...]
     """`type:id`, split at its first colon; at least one."""
-    data: dict[str, Any]
-    occurred_ms: int | None = None
-    """None: the moment of receipt."""
-    migration: bool = False
-    """The sender asked for the migration lane."""
-    version: int | None = None
-    """None: the latest."""
     name: str | None = None
+    data: dict[str, Any]
     reference: str | None = None
+    backfill_id: str = ""
 
 
-ROW = (
-    "id",  # UUID text
-    "signal",  # slug
-    "signal_id",
-    "schema_version",  # or null
-    "occurred_ms",
-    "reason",  # empty: not rejected
-    "detail",  # what a rejected event failed on, for people
-    "identities",  # ["type:id", …]
-    "name",  # or null
-    "data",  # the object
-    "reference",  # or null
-    "backfill_id",  # or empty
-)
-"""The columns of one line of a log record, in order: a JSON array per event, without a raw line feed inside.
-
-What all events of a block or batch share (block, lane, workspace, dialect) is put in front by the engine, so that
-the log stays small and the engine only joins bytes."""
+ROW = Event.__struct_fields__
+"""The columns of one line of a log record, in order."""
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
@@ -72,7 +67,7 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     """The smallest `occurred_ms` among them; `last_ms` the greatest."""
     last_ms: int
     lines: bytes
-    """`count` JSON arrays as in `ROW`, each ended by a line feed."""
+    """`count` encoded events, each ended by a line feed."""
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
@@ -96,9 +91,15 @@ def new_batch_id(received_ms: int) -> bytes:
     return received_ms.to_bytes(6, "big") + noise
 
 
+def id_text(id_bytes: bytes) -> str:
+    """16 bytes as UUID text; a fifth of the time that `uuid.UUID` takes."""
+    text = id_bytes.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 def event_ids(batch_id: bytes, count: int) -> list[str]:
     """The ids of a batch's events, in order, as UUID text."""
-    prefix = str(UUID(bytes=batch_id))[:-2]
+    prefix = id_text(batch_id)[:-2]
     return [prefix + suffix for suffix in _SUFFIXES[:count]]
 
 

@@ -5,17 +5,16 @@ event (the request is refused) or a reason (the event is acknowledged, and rejec
 rows, and the log. Nothing is stored and no quota used unless the log has made the batch durable.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
 from headwater import clock
 from headwater.catalog.base import Catalog
 from headwater.config import Windows
-from headwater.dialects.base import BodyError, Dialect, Fault, Limits, Receipt, Request, Taken, cut, dotted
-from headwater.events import Batch, Event, Lane, Part, event_ids, new_batch_id, received_ms
+from headwater.dialects.base import BodyError, Dialect, Fault, Limited, Limits, Receipt, Request, cut, dotted
+from headwater.events import Batch, Event, Lane, Part, event_ids, id_text, new_batch_id, received_ms
 from headwater.log.base import Appender, Reader
 from headwater.outcomes import Reason
 from headwater.quotas.base import Quotas
@@ -28,25 +27,35 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class Draft(msgspec.Struct, gc=False):
-    """A request on its way through the steps. The lists run parallel to its events."""
+    """A request on its way through the steps, which write what they decide into its events."""
 
     workspace: str
     dialect: Dialect
     request: Request
     received_ms: int
-    faults: list[Fault]
+    events: Sequence[Event | None]
+    """None where the event could not be read; the lists below run parallel."""
     signals: list[Signal | None]
-    versions: list[int | None]
     places: Sequence[int]
     """Where each event stood in the request as it was sent."""
-    reasons: dict[int, tuple[Reason, str]] = msgspec.field(default_factory=dict)
-    """Index to why an event will be rejected, and the detail for people."""
+    faults: list[Fault]
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
     """The request cannot be taken as it is; nothing was stored."""
 
     faults: list[Fault]
+
+
+class Admitted(msgspec.Struct, frozen=True, gc=False):
+    """A request that passed. Its events are acknowledged once `durable` was awaited, and not before.
+
+    `durable` is None when the limits left nothing to store: 429. Awaiting it raises LogUnavailableError when nothing
+    was stored; the quota is given back then. It keeps no event in memory.
+    """
+
+    receipt: Receipt
+    durable: Awaitable[None] | None
 
 
 class Intake:
@@ -61,37 +70,43 @@ class Intake:
 
     async def receive(
         self, workspace: str, dialect: Dialect, request: Request, lenient: bool = False
-    ) -> Receipt | Refusal:
+    ) -> Admitted | Refusal:
         """Takes a request or refuses it, all or nothing but for what its signals' limits leave out.
 
         `lenient`: takes the events without a fault, if there are any; the receipt tells of the others.
-        A receipt without `taken` means that the limits left nothing: 429. Raises LogUnavailableError (nothing was
-        stored, the quota is given back) and BodyError for what cannot be written down.
+        Raises BodyError for what cannot be written down.
         """
-        count = len(request.events)
-        signals: list[Signal | None] = [None] * count
-        versions: list[int | None] = [None] * count
+        events = request.events
         draft = Draft(
-            workspace, dialect, request, clock.now_ms(), list(request.faults), signals, versions, range(count)
+            workspace,
+            dialect,
+            request,
+            clock.now_ms(),
+            events,
+            [None] * len(events),
+            range(len(events)),
+            request.faults,
         )
         for step in self._steps:
             if draft.faults and not (dialect.collects_faults or lenient):
                 break
             step(draft)
         faults = sorted(draft.faults, key=lambda fault: fault.index)
-        if faults and (not lenient or not (draft := _without_faulty(draft)).request.events):
+        if faults and (not lenient or not (draft := _without_faulty(draft)).events):
             return Refusal(faults)
-        receipt = await self._admit(draft, whole=dialect.limits_whole and not lenient)
+        admitted = await self._admit(draft, whole=dialect.limits_whole and not lenient)
         if not lenient:
-            return receipt
-        return msgspec.structs.replace(receipt, faults=_left_out(dialect, faults, receipt))
+            return admitted
+        receipt = admitted.receipt
+        receipt = msgspec.structs.replace(receipt, faults=_left_out(dialect, faults, receipt))
+        return Admitted(receipt, admitted.durable)
 
     # --- the steps -------------------------------------------------------------------------------------------------
 
     def _resolve(self, draft: Draft) -> None:
         """Every event names a signal that is known and active."""
-        known = self._catalog.signals_of(draft.workspace)
-        for index, event in enumerate(draft.request.events):
+        known, signals = self._catalog.signals_of(draft.workspace), draft.signals
+        for index, event in enumerate(draft.events):
             if event is None:
                 continue
             signal = known.get(event.signal)
@@ -100,98 +115,106 @@ class Intake:
                 text = f"is not a known event: '{cut(event.signal, 100)}'"
                 draft.faults.append(Fault(index, (field,), "unknown_signal", text))
             else:
-                draft.signals[index] = signal
+                event.signal_id = signal.id
+                signals[index] = signal
 
     def _choose_version(self, draft: Draft) -> None:
         """The schema version it names is published; "latest" becomes a number (or null without a schema)."""
-        versions, events = draft.versions, draft.request.events
-        for index, signal in enumerate(draft.signals):
-            if signal is None:
+        for index, (event, signal) in enumerate(zip(draft.events, draft.signals, strict=True)):
+            if event is None or signal is None:
                 continue
-            event = events[index]
-            wanted = event.version if event is not None else None
-            if wanted is None:
-                versions[index] = signal.latest
-            elif self._catalog.has_version(signal.id, wanted):
-                versions[index] = wanted
-            else:
-                text = f"{wanted} is not a published version of '{signal.slug}'"
+            if event.schema_version is None:
+                event.schema_version = signal.latest
+            elif not self._catalog.has_version(signal.id, event.schema_version):
+                text = f"{event.schema_version} is not a published version of '{signal.slug}'"
                 draft.faults.append(Fault(index, ("version",), "unknown_version", text))
+                draft.signals[index] = None
 
     def _validate(self, draft: Draft) -> None:
-        """Its data fits that schema; if not, the signal's enforcement decides."""
-        for index, version in enumerate(draft.versions):
-            if version is None:
+        """Its data fits that schema; if not, the signal's enforcement decides. All events of a schema at once."""
+        events = draft.events
+        for (signal_id, version), indexes in _by_schema(draft).items():
+            validator = self._catalog.validator(signal_id, version)
+            if validator.all_ok([events[index].data for index in indexes]):  # type: ignore[union-attr]
                 continue
-            event, signal = draft.request.events[index], draft.signals[index]
-            assert event is not None and signal is not None
-            validator = self._catalog.validator(signal.id, version)
-            data = event.data
-            if draft.dialect.nulls_absent and None in data.values():
-                data = {key: value for key, value in data.items() if value is not None}
-            if validator.ok(data):
-                continue
-            faults = [_schema_fault(index, draft.dialect.properties, fault) for fault in validator.faults(data)]
-            if signal.enforcement == "reject":
-                draft.faults.extend(faults)
-            else:
-                draft.reasons[index] = (Reason.SCHEMA_VIOLATION, _detail(faults))
+            for index in indexes:
+                found = validator.faults(_data(draft, index))
+                if found:
+                    self._misfit(draft, index, [_schema_fault(index, draft.dialect.properties, each) for each in found])
 
-    # --- quota, rows, log ------------------------------------------------------------------------------------------
+    def _misfit(self, draft: Draft, index: int, faults: list[Fault]) -> None:
+        event, signal = draft.events[index], draft.signals[index]
+        assert event is not None and signal is not None
+        if signal.enforcement == "reject":
+            draft.faults.extend(faults)
+        else:
+            event.reason, event.detail = Reason.SCHEMA_VIOLATION, _detail(faults)
 
-    async def _admit(self, draft: Draft, whole: bool) -> Receipt:
+    # --- quota, lines, log -----------------------------------------------------------------------------------------
+
+    async def _admit(self, draft: Draft, whole: bool) -> Admitted:
         wants = _wants(draft)
         window = self._quotas.window(draft.received_ms)
         grants = await self._quotas.grant(wants, window, whole) if wants else {}
-        receipt, chosen = _share_out(draft, wants, grants, window, whole)
-        if not receipt.taken:
-            return receipt
+        limits = _limits(wants, grants, window) if wants else None
+        chosen, limited = _share_out(draft, wants, grants, whole)
+        if not chosen:
+            return Admitted(Receipt("", [], limited, limits), None)
+        batch = new_batch_id(draft.received_ms)
+        taken = _number(draft, chosen, batch)
         try:
-            await self._log.append(self._record(draft, receipt, chosen))
+            parts = self._parts(draft, taken, chosen)
+            appended = self._log.append(Batch(batch, draft.workspace, draft.dialect.name, parts))
+        except BaseException:
+            await self._quotas.give_back(grants, window)
+            raise
+        receipt = Receipt(id_text(batch), taken, limited, limits)
+        return Admitted(receipt, self._durable(appended, grants, window))
+
+    async def _durable(self, appended: Awaitable[None], grants: Mapping[str, Grant], window: int) -> None:
+        try:
+            await appended
         except Exception:
             await self._quotas.give_back(grants, window)
             raise
-        return receipt
 
-    def _record(self, draft: Draft, receipt: Receipt, chosen: list[int]) -> Batch:
-        rows: dict[Lane, list[tuple[object, ...]]] = {}
-        old_migrates = draft.dialect.old_migrates
-        for taken, index in zip(receipt.taken, chosen, strict=True):
-            event = draft.request.events[index]
-            assert event is not None
-            lane, row = self._row(draft, taken, index, event, old_migrates)
-            rows.setdefault(lane, []).append(row)
-        parts = tuple(_part(lane, rows[lane]) for lane in Lane if lane in rows)
-        return Batch(UUID(receipt.batch).bytes, draft.workspace, draft.dialect.name, parts)
+    def _parts(self, draft: Draft, taken: list[Event], chosen: Sequence[int]) -> tuple[Part, ...]:
+        """Each event in its lane, with its time; an event whose date keeps it out of there is rejected."""
+        realtime: list[Event] = []
+        migration: list[Event] = []
+        windows, received, old_migrates = self._windows, draft.received_ms, draft.dialect.old_migrates
+        places, migrating = draft.places, draft.request.migrating
+        for index, event in zip(chosen, taken, strict=True):
+            migrates = bool(migrating) and places[index] in migrating
+            if event.occurred_ms is None:
+                event.occurred_ms = received
+            else:
+                lane, reason = place(windows, event.occurred_ms, received, migrates, old_migrates)
+                migrates = lane is Lane.MIGRATION
+                if reason is not None:
+                    event.reason, event.detail = reason, ""
+            (migration if migrates else realtime).append(event)
+        lanes = ((Lane.REALTIME, realtime), (Lane.MIGRATION, migration))
+        return tuple([_part(lane, events) for lane, events in lanes if events])
 
-    def _row(
-        self, draft: Draft, taken: Taken, index: int, event: Event, old_migrates: bool
-    ) -> tuple[Lane, tuple[object, ...]]:
-        """The event's lane and its line as in `events.ROW`."""
-        received_ms, occurred_ms = draft.received_ms, event.occurred_ms
-        if occurred_ms is None:
-            occurred_ms = received_ms
-        reason: Reason | str | None
-        lane, reason = place(self._windows, occurred_ms, received_ms, event.migration, old_migrates)
-        detail = ""
-        if reason is None:
-            reason, detail = draft.reasons.get(index, ("", ""))
-        signal = taken.signal
-        row = (
-            taken.id,
-            event.signal,
-            signal.id,
-            taken.version,
-            occurred_ms,
-            reason,
-            detail,
-            event.identities,
-            event.name,
-            event.data,
-            event.reference,
-            "",
-        )
-        return lane, row
+
+def _by_schema(draft: Draft) -> dict[tuple[str, int], list[int]]:
+    """The places of the events that have a schema, by signal id and version."""
+    found: dict[tuple[str, int], list[int]] = {}
+    for index, (event, signal) in enumerate(zip(draft.events, draft.signals, strict=True)):
+        if event is not None and signal is not None and event.schema_version is not None:
+            found.setdefault((signal.id, event.schema_version), []).append(index)
+    return found
+
+
+def _data(draft: Draft, index: int) -> dict[str, Any]:
+    """What the schema sees of an event's data."""
+    event = draft.events[index]
+    assert event is not None
+    data = event.data
+    if draft.dialect.nulls_absent and None in data.values():
+        return {key: value for key, value in data.items() if value is not None}
+    return data
 
 
 def _wants(draft: Draft) -> dict[str, Want]:
@@ -209,48 +232,44 @@ def _wants(draft: Draft) -> dict[str, Want]:
 
 
 def _share_out(
-    draft: Draft, wants: dict[str, Want], grants: dict[str, Grant], window: int, whole: bool
-) -> tuple[Receipt, list[int]]:
-    """Which events the grants cover, first come first served within the batch; and their places in it."""
-    over = {signal_id for signal_id, want in wants.items() if grants[signal_id].count < want.count}
-    limits = _limits(wants, grants, window) if wants else None
-    if over and whole:
-        return Receipt(
-            "", [], [_taken(draft, i, "") for i, s in enumerate(draft.signals) if s and s.id in over], limits
-        ), []
-    left = {signal_id: grants[signal_id].count for signal_id in over}
-    chosen, limited = [], []
-    for index, signal in enumerate(draft.signals):
-        assert signal is not None
-        if signal.id in left:
-            if not left[signal.id]:
-                limited.append(_taken(draft, index, ""))
-                continue
-            left[signal.id] -= 1
-        chosen.append(index)
-    if not chosen:
-        return Receipt("", [], limited, limits), []
-    batch = new_batch_id(draft.received_ms)
-    ids = event_ids(batch, len(chosen))
-    taken = [_taken(draft, index, id_) for index, id_ in zip(chosen, ids, strict=True)]
-    return Receipt(str(UUID(bytes=batch)), taken, limited, limits), chosen
+    draft: Draft, wants: Mapping[str, Want], grants: Mapping[str, Grant], whole: bool
+) -> tuple[Sequence[int], list[Limited]]:
+    """Which events the grants cover, first come first served within the batch, and which they do not."""
+    left = {signal_id: grants[signal_id].count for signal_id, want in wants.items()}
+    over = {signal_id for signal_id, want in wants.items() if left[signal_id] < want.count}
+    if not over:
+        return range(len(draft.events)), []
+    chosen: list[int] = []
+    limited: list[Limited] = []
+    for index, event in enumerate(draft.events):
+        assert event is not None
+        if event.signal_id in over and (whole or not left[event.signal_id]):
+            limited.append(Limited(draft.places[index], event))
+        else:
+            chosen.append(index)
+            left[event.signal_id] = left.get(event.signal_id, 0) - 1
+    return ([] if whole else chosen), limited
 
 
-def _taken(draft: Draft, index: int, id_: str) -> Taken:
-    event, signal = draft.request.events[index], draft.signals[index]
-    assert event is not None and signal is not None
-    return Taken(draft.places[index], id_, signal, draft.versions[index], event.reference)
+def _number(draft: Draft, chosen: Sequence[int], batch: bytes) -> list[Event]:
+    """The chosen events, each with its id."""
+    events = draft.events
+    taken: list[Event] = [events[index] for index in chosen]  # type: ignore[misc]  # they passed: they were read
+    for event, id_ in zip(taken, event_ids(batch, len(taken)), strict=True):
+        event.id = id_
+    return taken
 
 
 def _without_faulty(draft: Draft) -> Draft:
     """The draft of the events against which no fault stands."""
     faulty = {fault.index for fault in draft.faults}
-    kept = [index for index in range(len(draft.signals)) if index not in faulty]
-    request = msgspec.structs.replace(draft.request, events=[draft.request.events[index] for index in kept])
-    reasons = {place: draft.reasons[index] for place, index in enumerate(kept) if index in draft.reasons}
-    signals, versions = [draft.signals[index] for index in kept], [draft.versions[index] for index in kept]
+    kept = [index for index in range(len(draft.events)) if index not in faulty]
     return msgspec.structs.replace(
-        draft, request=request, faults=[], signals=signals, versions=versions, places=kept, reasons=reasons
+        draft,
+        events=[draft.events[index] for index in kept],
+        signals=[draft.signals[index] for index in kept],
+        places=kept,
+        faults=[],
     )
 
 
@@ -264,7 +283,7 @@ def _left_out(dialect: Dialect, faults: list[Fault], receipt: Receipt) -> list[F
     return faults
 
 
-def _limits(wants: dict[str, Want], grants: dict[str, Grant], window: int) -> Limits:
+def _limits(wants: Mapping[str, Want], grants: Mapping[str, Grant], window: int) -> Limits:
     return Limits(
         max(want.limit for want in wants.values()),
         min(grant.remaining for grant in grants.values()),
@@ -272,13 +291,13 @@ def _limits(wants: dict[str, Want], grants: dict[str, Grant], window: int) -> Li
     )
 
 
-def _part(lane: Lane, rows: list[tuple[object, ...]]) -> Part:
-    times = [row[4] for row in rows]
+def _part(lane: Lane, events: list[Event]) -> Part:
+    times = [event.occurred_ms for event in events]
     try:
-        lines = _encode_lines(rows)
+        lines = _encode_lines(events)
     except RecursionError:
         raise BodyError("Request body is nested too deeply") from None
-    return Part(lane, len(rows), min(times), max(times), lines)  # type: ignore[type-var, arg-type]
+    return Part(lane, len(events), min(times), max(times), lines)  # type: ignore[type-var, arg-type]
 
 
 def _schema_fault(index: int, properties: str, fault: SchemaFault) -> Fault:

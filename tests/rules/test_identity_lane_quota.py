@@ -1,6 +1,7 @@
 """Identities in one form, lanes by the tables of the documents, quotas that never give more than the limit."""
 
 import asyncio
+import re
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from headwater.config import Windows
 from headwater.events import Lane
 from headwater.outcomes import Reason
 from headwater.quotas.memory import MemoryQuotas
-from headwater.rules.identity import identity, split_identity
+from headwater.rules.identity import email_identity, identity, split_identity
 from headwater.rules.lane import place
 from headwater.rules.quota import Grant, Want
 
@@ -119,3 +120,10 @@ def test_a_clock_set_back() -> None:
         assert (await quotas.grant({"a": Want(10, 5)}, window, False))["a"].count == 5
 
     asyncio.run(run())
+
+
+@given(st.text(alphabet=st.sampled_from("aZ9@@.+ \t\n\x7f\x00é "), max_size=8))
+def test_the_quick_look_at_an_address_says_what_the_pattern_does(text: str) -> None:
+    address = text.strip().lower()
+    expected = "email:" + address if re.fullmatch(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+", address) else None
+    assert email_identity(text) == expected

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headwater.errors import InvalidError
 from headwater.rules.expansion import MAX_HEIGHT
-from headwater.rules.schema import MAX_LOOPING_DEPTH, Fault, compile
+from headwater.rules.schema import MAX_LOOPING_DEPTH, MAX_NESTING, Fault, compile
 
 Schema = dict[str, Any]
 
@@ -310,3 +310,37 @@ def test_any_schema_is_taken_or_refused_and_any_data_answered(schema: Any, data:
     except InvalidError:
         return
     assert (validator.faults(data) == []) == validator.ok(data)
+
+
+@given(ANY_SCHEMA, st.lists(st.dictionaries(st.sampled_from("abc"), JSON, max_size=3), max_size=4))
+@settings(max_examples=500, deadline=2000)
+def test_many_at_once_fit_only_if_each_of_them_does(schema: Any, several: list[Any]) -> None:
+    try:
+        validator = compile(schema)
+    except InvalidError:
+        return
+    if validator.all_ok(several):
+        assert all(map(validator.ok, several)) and not any(None in data.values() for data in several)
+
+
+DRAFTS = [
+    {},
+    *({"$schema": f"http://json-schema.org/draft-0{number}/schema#"} for number in (4, 6, 7)),
+    {"$schema": "https://json-schema.org/draft/2019-09/schema"},
+]
+
+
+@pytest.mark.parametrize("draft", DRAFTS, ids=lambda draft: draft.get("$schema", "latest"))
+def test_many_at_once_are_taken_in_one_call_where_the_schema_allows_it(draft: Schema) -> None:
+    schema = {**draft, "type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
+    schema = schema if "draft-04" not in str(draft) else {**draft, "required": ["a"], "properties": {"a": {}}}
+    validator = compile(schema)
+    good = {"id": "x", "a": 1}
+    assert validator.all_ok([good] * 100) and validator.all_ok([])
+    assert not validator.all_ok([good, {}]) and not validator.all_ok([good, {**good, "b": None}])
+
+
+def test_a_schema_as_deep_as_may_be_still_takes_one_at_a_time() -> None:
+    for deep in (nested(MAX_HEIGHT - 1, {}, "not"), {"const": nested(MAX_NESTING - 2)}):
+        validator = compile(deep)
+        assert not validator.all_ok([{}]) or validator.ok({})

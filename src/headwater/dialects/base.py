@@ -1,13 +1,12 @@
 """What a wire language is to the rest of headwater: bytes to events, a receipt to an answer, a fault to an error."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from headwater.events import Event
-from headwater.signals import Signal
 
 
 class Fault(msgspec.Struct, frozen=True, gc=False):
@@ -33,6 +32,8 @@ class Request(msgspec.Struct, gc=False):
     """Unknown fields passed over."""
     prefix: str = ""
     """How the path of an event begins: `events[%d]`, or empty when the body is the event."""
+    migrating: Collection[int] = ()
+    """The places of events whose sender asked for the migration lane."""
     references: dict[int, str] = msgspec.field(default_factory=dict)
     """The references of events that could not be read, by place."""
 
@@ -61,27 +62,22 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     reset_ms: int
 
 
-class Taken(msgspec.Struct, frozen=True, gc=False):
-    """One event of a request that passed: where it stood, and what it became."""
+class Limited(msgspec.Struct, frozen=True, gc=False):
+    """One event that was over its signal's rate limit."""
 
     index: int
     """Its place in the request."""
-    id: str
-    """Empty when it was over its signal's rate limit."""
-    signal: Signal
-    version: int | None
-    reference: str | None
+    event: Event
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
-    """What a request led to, once durable."""
+    """What a request leads to."""
 
     batch: str
     """The batch's id as UUID text; empty when nothing was taken."""
-    taken: list[Taken]
-    """Acknowledged events, in the batch's order."""
-    limited: list[Taken]
-    """Those over their limit."""
+    taken: list[Event]
+    """With their ids, in the batch's order."""
+    limited: list[Limited]
     limits: Limits | None
     """None when no signal of the request has a limit."""
     faults: list[Fault] = []

@@ -16,7 +16,7 @@ from headwater.clock import parse_iso
 from headwater.dialects import strict
 from headwater.dialects.base import MAX_FAULTS, Answer, BodyError, Fault, Receipt, Request, dotted, render, verdicts
 from headwater.events import MAX_BATCH, Event
-from headwater.rules.identity import email_identity, phone_identity
+from headwater.rules.identity import contact_identities, email_identity, phone_identity
 
 _PREFIX = "/integrations/bikPlatformFunctions-events"
 
@@ -85,10 +85,12 @@ class Bik:
             sent = [_single_decoder.decode(body).event] if single else _batch_decoder.decode(body).events
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return _read(body, single, region)
-        events = [_event(event, region) for event in sent]
-        if None in events:
+        events = _events(sent, region)
+        if events is None:
             return _read(body, single, region)
-        return Request(events, [], prefix="event" if single else "events[%d]")
+        migrating = [index for index, event in enumerate(sent) if event.is_migration]
+        prefix = "event" if single else "events[%d]"
+        return Request(events, [], prefix=prefix, migrating=migrating)
 
     def encode(self, request: Request, receipt: Receipt, single: bool) -> Answer:
         if not receipt.faults:
@@ -103,7 +105,7 @@ class Bik:
         return _answer(status, [_Error(message or _USUAL.get(status, "Error"), path=path or UNSET)])
 
     def over_limit(self, receipt: Receipt) -> Answer:
-        slugs = dict.fromkeys(over.signal.slug for over in receipt.limited)
+        slugs = dict.fromkeys(over.event.signal for over in receipt.limited)
         return self.error(429, f"Rate limit exceeded for {', '.join(slugs)}, nothing was stored")
 
 
@@ -120,32 +122,25 @@ def _explain(prefix: str, fault: Fault) -> _Error:
     return _Error(message, fault.index, render(prefix, fault) or UNSET)
 
 
-def _event(sent: _Event, region: str | None) -> Event | None:
-    occurred_ms = None
-    if sent.created_at is not None and (occurred_ms := parse_iso(sent.created_at)) is None:
-        return None
-    identities = _identities(sent.email, sent.phone_number, region)
-    if not identities:
-        return None
-    return Event(
-        sent.event_name,
-        identities,
-        sent.event_properties,
-        occurred_ms,
-        sent.is_migration is True,
-        None,
-        sent.name,
-    )
-
-
-def _identities(email: str | None, phone: str | None, region: str | None) -> tuple[str, ...]:
-    """The event's identities; empty when there is none or one of them cannot be read."""
-    found = []
-    if email and not email.isspace():
-        found.append(email_identity(email))
-    if phone and not phone.isspace():
-        found.append(phone_identity(phone, region))
-    return () if None in found else tuple(found)  # type: ignore[arg-type]
+def _events(sent: list[_Event], region: str | None) -> list[Event | None] | None:
+    """None when one of them has to be looked at field by field."""
+    events: list[Event | None] = []
+    for event in sent:
+        identities, occurred_ms = contact_identities(event.email, event.phone_number, region), None
+        if not identities:
+            return None
+        if event.created_at is not None and (occurred_ms := parse_iso(event.created_at)) is None:
+            return None
+        events.append(
+            Event(
+                signal=event.event_name,
+                occurred_ms=occurred_ms,
+                identities=identities,
+                name=event.name,
+                data=event.event_properties,
+            )
+        )
+    return events
 
 
 def _read(body: bytes, single: bool, region: str | None) -> Request:
@@ -162,6 +157,9 @@ def _read(body: bytes, single: bool, region: str | None) -> Request:
         prefix = "events[%d]"
     request = Request([], [], prefix=prefix)
     request.events = [_read_event(index, item, region, request) for index, item in enumerate(sent)]
+    request.migrating = [
+        index for index, item in enumerate(sent) if isinstance(item, dict) and item.get("isMigration") is True
+    ]
     return request
 
 
@@ -207,7 +205,7 @@ def _read_event(index: int, item: Any, region: str | None, request: Request) -> 
     if not isinstance(signal, str) or not signal or not isinstance(properties, dict):
         return None
     # With a fault elsewhere, too: then what is wrong with its name and properties is told in the same answer.
-    return Event(signal, identities, properties, occurred_ms, item.get("isMigration") is True, None, item.get("name"))
+    return Event(signal=signal, occurred_ms=occurred_ms, identities=identities, name=item.get("name"), data=properties)
 
 
 def _required(item: dict[str, Any], fault: Any) -> None:
@@ -234,7 +232,7 @@ def _contacts(item: dict[str, Any], region: str | None, fault: Any) -> tuple[str
     if isinstance(phone, str) and phone and phone_identity(phone, region) is None:
         fault("phoneNumber", "identity", "must be a phone number in E.164 form, such as +19494572000")
     if isinstance(email, str | None) and isinstance(phone, str | None):
-        return _identities(email, phone, region)
+        return contact_identities(email, phone, region)
     return ()
 
 

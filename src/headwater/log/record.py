@@ -58,7 +58,7 @@ class _Header(NamedTuple):
 def encode(batch: Batch) -> bytes:
     """A batch as one record. Raises ValueError when it cannot be one (no part, a lane twice, a name too long)."""
     workspace, dialect = batch.workspace.encode(), batch.dialect.encode()
-    if not 1 <= len({part.lane for part in batch.parts}) == len(batch.parts):
+    if len(batch.parts) != 1 and not 1 <= len({part.lane for part in batch.parts}) == len(batch.parts):
         raise ValueError("a batch has one part for each of its lanes")
     if len(workspace) > 255 or len(dialect) > 255 or len(batch.id) != 16:
         raise ValueError("a workspace or dialect is at most 255 bytes long, a batch id is 16")
@@ -71,7 +71,7 @@ def encode(batch: Batch) -> bytes:
 
 
 def _pack_share(part: Part, packed: int) -> bytes:
-    return _LANE.pack(_CODES[part.lane], part.count, part.first_ms, part.last_ms, len(part.lines), packed)
+    return _LANE.pack(_LANES.index(part.lane), part.count, part.first_ms, part.last_ms, len(part.lines), packed)
 
 
 def measure(data: Bytes, at: int) -> int:
