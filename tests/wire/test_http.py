@@ -207,3 +207,17 @@ def test_client_that_goes_away_in_the_middle_of_a_body(ready: Client, language: 
 
 def url(client: Client) -> str:
     return f"http://{client.host}:{client.port}"
+
+
+@pytest.mark.parametrize("dots", ["..", ".", "%2e%2e", ".%2E", "%2e"])
+@pytest.mark.parametrize("end", ["metrics", "readyz", "examine/parts/all_1_1_0", ""])
+def test_no_path_leads_out_of_the_questions(client: Client, dots: str, end: str) -> None:
+    """What the engine answers beside questions is for its own gateway, not for whoever has a key."""
+    answer = client.send("GET", f"/v1/events/{dots}/{dots}/{end}", [("Authorization", f"Bearer {client.key}")])
+    assert answer.status == 404, answer
+    assert answer.headers["content-type"] == "application/problem+json" and b"headwater_" not in answer.body
+
+
+def test_dots_within_a_name_are_no_path(client: Client) -> None:
+    answer = client.call("GET", "/v1/profiles/account:a%2F..%2Fb")
+    assert answer.status == 404 and "account:a/../b" in answer.json["detail"], answer

@@ -1,19 +1,28 @@
 """The gateway's front door: which request goes where."""
 
 import logging
+import re
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 
 from headwater.catalog.base import Catalog
 from headwater.dialects.base import Answer
-from headwater.errors import ForbiddenError, HeadwaterError, RequestError, UnauthenticatedError, UnavailableError
+from headwater.errors import (
+    ForbiddenError,
+    HeadwaterError,
+    NotFoundError,
+    RequestError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from headwater.web import problems
 from headwater.web.answers import Receive, Scope, Send, reply
 from headwater.web.auth import authenticate
-from headwater.web.body import Disconnected
+from headwater.web.body import Bodies, Disconnected, read_again, read_body
+from headwater.web.forwarded import Clients
 from headwater.web.ingest import Ingest
-from headwater.web.protocol import REFUSE
 from headwater.web.proxy import EngineProxy
 
 logger = logging.getLogger("headwater.gateway")
@@ -24,6 +33,12 @@ OPEN = frozenset(("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"))
 ENGINE = ("/v1/events", "/v1/batches", "/v1/profiles", "/v1/pipelines")
 """Paths at and below which the engine answers; all others are the gateway's own."""
 
+_ONLY_ASK = ("GET", "HEAD")
+"""Methods that change nothing, so that nobody wants to know where they came from."""
+
+_DOTS = re.compile(rb"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+"""Segments that whoever reads the path next might resolve, and so come out somewhere else than we looked."""
+
 PRINCIPAL = "headwater.principal"
 """Scope key under which the gateway's own routes find who asks."""
 
@@ -31,17 +46,27 @@ PRINCIPAL = "headwater.principal"
 class Gateway:
     """ASGI application: ingest at once, the rest by key to the gateway's own routes or on to the engine."""
 
-    def __init__(self, ingest: Ingest, manage: FastAPI, engine: EngineProxy, catalog: Catalog) -> None:
+    def __init__(
+        self,
+        ingest: Ingest,
+        manage: FastAPI,
+        engine: EngineProxy,
+        catalog: Catalog,
+        clients: Clients,
+        bodies: Bodies,
+        max_body: int,
+    ) -> None:
         self._ingest = ingest
         self._manage = manage
         self._engine = engine
         self._catalog = catalog
+        self._clients = clients
+        self._bodies = bodies
+        self._max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        if REFUSE in scope:
-            await reply(send, self.refusal(path, *scope[REFUSE]))
-        elif path in self._ingest.routes and method == "POST":
+        if path in self._ingest.routes and method == "POST":
             await self._ingest(scope, receive, send)
         elif self._is_dialects_own(path, method):
             await reply(send, self._wrong_way(path))
@@ -67,16 +92,25 @@ class Gateway:
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if scope["path"] not in OPEN:
-                scope[PRINCIPAL] = self._principal(scope)
+            if scope["path"] in OPEN:
+                await self._manage(scope, receive, send)
+                return
+            scope[PRINCIPAL] = self._principal(scope)
+            if _DOTS.search(scope["raw_path"]):
+                raise NotFoundError("No path here has a segment of dots alone.")
             if any(scope["path"] == own or scope["path"].startswith(own + "/") for own in ENGINE):
                 await self._engine.forward(scope, receive, send, self._reader(scope))
             else:
-                await self._manage(scope, receive, send)
+                await self._managed(scope, receive, send)
         except Disconnected:
             return
         except HeadwaterError as error:
             await reply(send, self._refused(error))
+
+    async def _managed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._bodies.share() as share:
+            body = await read_body(receive, dict(scope["headers"]), self._max_body, share)
+            await self._manage(scope, read_again(body, receive), send)
 
     def _refused(self, error: HeadwaterError) -> Answer:
         if not isinstance(error, RequestError | UnavailableError):
@@ -87,7 +121,9 @@ class Gateway:
         principal = authenticate(self._catalog, dict(scope["headers"]).get(b"authorization"))
         if principal is None:
             raise UnauthenticatedError("A valid API key is required: Authorization: Bearer sk_…")
-        return principal
+        if scope["method"] in _ONLY_ASK:
+            return principal
+        return msgspec.structs.replace(principal, address=self._clients.address(scope))
 
     def _reader(self, scope: Scope) -> Any:
         principal = scope[PRINCIPAL]

@@ -1,115 +1,346 @@
-"""uvicorn's HTTP protocol with the bounds it lacks: size and age of a request's head, age of its body.
+"""uvicorn's HTTP protocol with what it lacks: a strict reading of the head, and bounds on what one connection may take.
 
-What is refused before the application sees it is answered here, in the shape the path's users expect. Ages are
-checked by one sweep over all connections now and then, so that a request pays nothing for them.
+What is refused before the application sees it is answered here, in the shape the path's users expect, after what is
+still being answered, and the connection ends. Ages and speeds are looked at by one sweep over all connections now and
+then, so that a request pays nothing for them.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
+import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from headwater.dialects.base import Answer
+from headwater.web import framing, patience
 from headwater.web.answers import headers_of
+from headwater.web.framing import Headers
 
 MAX_HEAD = 32 * 1024
 """Bytes of request line and headers."""
 MAX_HEADERS = 100
-HEAD_SECONDS = 10
-"""From a connection's or request's first moment until its head is there."""
-BODY_SECONDS = 60
-"""From the head until the whole body is there."""
+MAX_PIPELINED = 100
+"""Requests of one connection that wait for the one before: each takes kilobytes, and a read holds thousands."""
+MAX_CHUNKING = 16 * 1024
+"""Bytes of a chunked body that are no body (sizes, extensions, trailers), beside eight for each byte of it."""
 
-REFUSE = "headwater.refuse"
-"""Scope key: the status and words with which the application must answer this request."""
+_IDLE, _HEAD, _BODY, _ENDING = range(4)
+"""Where a connection's reading is: between requests, in a head, in a body, or over."""
+
+logger = logging.getLogger("headwater.protocol")
 
 
 class GuardedProtocol(HttpToolsProtocol):
     """One connection. `answer` turns (path, status, message) into an answer; the gateway sets it."""
 
     answer: Callable[[str, int, str], Answer]
+    told: Callable[[Headers], Headers] = staticmethod(lambda asked: [])
+    """What an answer to a request with these headers carries beside its own; CORS sets it."""
+    places: "Places"
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._outlet = _Outlet(transport, self._end)
+        self._phase = _IDLE
         self._since = self.loop.time()
-        self._in_head = True
-        self._head = 0
-        self._once: set[bytes] = set()
+        self._requests = 0
+        self._owed = 0
+        self._head = self._read = 0
+        self._fault: tuple[int, str] | None = None
         self._last_word: bytes | None = None
+        self._stopping = False
+        self._taken = True
+        self._taking: patience.Pace | None = None
+        if not self.places.give(self, self.connections):
+            self._reply(503)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.pipeline.clear()
+        self._outlet.write = _nowhere
+        super().connection_lost(exc)
+
+    # --- reading -------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        if self._last_word is not None:
+        phase, requests = self._phase, self._requests
+        if phase == _ENDING or self._last_word is not None:
             return
-        before = self._head
-        super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
-            self._head = before + len(data)
-            if self._head > MAX_HEAD:
-                self._reply(431)
+        self._read = len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._pass_over_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            self._reply(*self._fault or (400, f"Invalid HTTP request: {error}"))
+        else:
+            if self._phase == _HEAD:
+                # What shares a read with an earlier request is not counted: nobody tells where the head begins in it.
+                if self._requests - requests <= (phase == _IDLE):
+                    self._head += len(data)
+                    if self._head > MAX_HEAD:
+                        self._reply(431)
+            elif phase == _BODY == self._phase and self._requests == requests:
+                self._sent += len(data)
+                if self._sent - self._body > MAX_CHUNKING + 8 * self._body:
+                    self._reply(400, "The chunks of the body are mostly not body")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._phase = _HEAD
         self._since = self.loop.time()
-        self._in_head = True
+        self._requests += 1
         self._head = 0
-        self._once.clear()
-        self._sizes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._sizes += len(name) + len(value)
-        lowered = self.headers[-1][0]
-        if lowered in (b"host", b"authorization", b"content-length"):
-            if lowered in self._once:
-                self.scope[REFUSE] = (400, f"Duplicate header {lowered.decode()}")  # type: ignore[literal-required]
-            self._once.add(lowered)
+        headers = self.headers
+        if len(headers) >= MAX_HEADERS:
+            self._refuse(431)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._head = 0
-        if self._sizes > MAX_HEAD or len(self.headers) > MAX_HEADERS:
-            self.scope[REFUSE] = (431, "")  # type: ignore[literal-required]
+        headers, parser = self.headers, self.parser
+        if self._head + self._read > MAX_HEAD and framing.size(self.url, headers) > MAX_HEAD:
+            self._refuse(431)
+        found = dict(headers)
+        if len(found) != len(headers):
+            if name := framing.repeated(headers):
+                self._refuse(400, f"Duplicate header {name}")
+            found = framing.join(headers)
+        if fault := framing.fault(parser.get_method(), self.url, parser.get_http_version(), found):
+            self._refuse(400, fault)
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._refuse(503)
+        if parser.should_upgrade():
+            return
         super().on_headers_complete()
+        cycle = self.cycle
+        cycle.transport = self._outlet  # type: ignore[assignment]
+        # An answer that goes out before the whole body has come says that the connection ends: the rest is not read.
+        self._keeps = cycle.keep_alive
+        cycle.keep_alive = False
+        self._phase = _BODY
+        self._body = self._sent = 0
+        self._pace: patience.Pace | None = None
+        self.headers = []  # trailers go there, and nowhere from there
+
+    def on_body(self, body: bytes) -> None:
+        cycle = self.cycle
+        self._body += len(body)
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
+        self._phase = _IDLE
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        self._owed += 1
+        cycle.keep_alive = self._keeps and not self._stopping
+        cycle.more_body = False
+        cycle.message_event.set()
+
+    def _pass_over_upgrade(self, rest: bytes) -> None:
+        """Reads the request as the HTTP/1.1 that it is. `rest`: what came behind its head."""
+        old = self.parser
+        head = framing.without_upgrade(old.get_method(), self.url, old.get_http_version(), self.headers)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(head + rest)
+
+    def _refuse(self, status: int, message: str = "") -> None:
+        """From within the parser's callbacks: ends the parsing; `data_received` answers."""
+        self._fault = status, message
+        raise ValueError
+
+    # --- answering -----------------------------------------------------------------------------------------------
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        self._taken = False
+        if self._owed:
+            self._owed -= 1
+        if self._phase == _ENDING or self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._last_word is not None:
+            self._close_with(self._last_word)
+        elif self._phase == _IDLE:
+            self._since = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:
         self._reply(400, msg)
 
-    def expire(self, now: float) -> None:
-        """Called every second or so: ends what has taken too long."""
-        if self.transport is None or self.transport.is_closing():
-            return
-        if self._in_head:
-            idle = self.cycle is not None and self.cycle.response_complete and not self._head
-            if not idle and now - self._since > HEAD_SECONDS:
-                self._reply(408) if self._head else self.transport.close()
-        elif self.cycle is not None and self.cycle.more_body and now - self._since > BODY_SECONDS:
-            self._reply(408)
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._last_word is not None and not self._owes_answers():
-            self._close_with(self._last_word)
-
-    def _owes_answers(self) -> bool:
-        """Whether a request that came whole is still being answered: its answer goes first, and must be its own."""
-        if self.pipeline:
-            return True
-        return self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
-
     def _reply(self, status: int, message: str = "") -> None:
-        """Answers without the application, after what is still being answered, and closes the connection."""
-        path = getattr(self, "url", b"").split(b"?")[0].decode("ascii", "replace")
-        answer = type(self).answer(path, status, message)
-        lines = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in headers_of(answer))]
+        """Answers without the application, after what is still being answered, and ends the connection."""
+        target = getattr(self, "url", b"")
+        answer = type(self).answer(framing.path_of(target), status, message)
+        headers = [*headers_of(answer), *type(self).told(self.scope["headers"] if self.scope else [])]  # type: ignore[arg-type]
+        if status == 503:
+            headers.append((b"retry-after", b"1"))
+        lines = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in headers)]
         self._last_word = b"".join(lines) + b"connection: close\r\n\r\n" + answer.body
-        if not self._owes_answers():
+        if self._phase == _BODY and self.pipeline:
+            self.pipeline.popleft()  # the request itself, which will never be whole
+        if not self._owed:
             self._close_with(self._last_word)
 
     def _close_with(self, last: bytes) -> None:
-        if not self.transport.is_closing():
+        """`last` goes out unless the same request's answer has begun: the second would pass for the next one's."""
+        cycle = self.cycle
+        if self._phase == _BODY and cycle.response_started:
+            last = b""
+        if self._phase == _BODY and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self._phase != _ENDING and not self.transport.is_closing():
             self.transport.write(last)
+            self._end()
+
+    # --- ending --------------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        """Closes our half, and the other once the client has read, or had the time to (`expire`)."""
+        if self._phase == _ENDING:
+            return
+        self._phase = _ENDING
+        self._since = self.loop.time()
+        self._taken = False
+        if self.transport.is_closing():
+            return
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.flow.resume_reading()
+        else:
             self.transport.close()
+
+    def shutdown(self) -> None:
+        """The server stops: after what is being read and answered."""
+        self._stopping = True
+        if self._phase == _ENDING:
+            self.transport.close()
+        else:
+            super().shutdown()
+
+    def expire(self, now: float) -> None:
+        """Called every second or so: ends what has taken too long."""
+        if self.flow.write_paused or self._phase == _ENDING or (self._phase == _IDLE and not self._taken):
+            self._look_at_taking(now)
+        if self.transport.is_closing():
+            return
+        age = now - self._since
+        if self._phase == _ENDING:
+            if age > patience.LINGER_SECONDS and self._taken:
+                self.transport.abort()
+        elif self.flow.read_paused:
+            self._since = now  # it is us who do not read
+            self._pace = None
+        elif self._phase == _HEAD:
+            if age > patience.HEAD_SECONDS:
+                self._reply(408)
+        elif self._phase == _BODY:
+            if age > patience.BODY_SECONDS or self._drips(now):
+                self._reply(408)
+        elif age > self._idle_seconds() and self._taken and not self._owed:
+            self.transport.close()
+
+    def _idle_seconds(self) -> int:
+        if not self._requests:
+            return patience.HEAD_SECONDS
+        return patience.IDLE_SECONDS if len(self.connections) <= patience.CROWD else patience.CROWDED_IDLE_SECONDS
+
+    def _drips(self, now: float) -> bool:
+        if self._pace is None:
+            self._pace = patience.Pace(patience.PACE_SECONDS, self._body, now)
+        return self._pace.too_slow(self._body, now)
+
+    def _look_at_taking(self, now: float) -> None:
+        """Cuts a client that does not take its answers."""
+        if now - self._since < patience.REST_SECONDS and not self.flow.write_paused:
+            return
+        waits, taken = patience.untaken(self.transport)
+        if not waits:
+            self._taken, self._taking = True, None
+        elif self._taking is None:
+            self._taking = patience.Pace(patience.TAKE_SECONDS, taken, now)
+        elif self._taking.too_slow(taken, now):
+            self.cut()
+
+    def cut(self) -> None:
+        """Ends the connection at once, with all that it holds."""
+        self._phase = _ENDING
+        patience.cut(self.transport)
+
+    @property
+    def spare(self) -> tuple[bool, float] | None:
+        """For choosing whom to end when there is no room: half a head before idle, and oldest first; None: not this."""
+        if self.transport.is_closing():
+            return None
+        if self._phase == _ENDING:
+            return False, self._since
+        if self._phase == _BODY or self._owed:
+            return None
+        return self._phase == _IDLE and self._requests > 0, self._since
+
+
+def _nowhere(data: bytes) -> None:
+    """Where an answer goes whose client has gone."""
+
+
+class _Outlet:
+    """The transport as an answering cycle sees it: what it closes, the protocol ends in its own way."""
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(self, transport: asyncio.Transport, end: Callable[[], None]) -> None:
+        self.write: Callable[[bytes], None] = transport.write
+        self.is_closing = transport.is_closing
+        self.close = end
+
+
+class Places:
+    """How many connections there may be; past that, those go that hold a place for nothing."""
+
+    _SHARE = 50
+    """Of the places, one in so many is made free at once: finding the oldest takes a look at all."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._credit = 0
+
+    def give(self, newcomer: GuardedProtocol, connections: set[Any]) -> bool:
+        """Whether the newcomer may stay."""
+        if len(connections) <= self._most:
+            return True
+        if not self._credit:
+            self._credit = self._free(newcomer, connections)
+        if not self._credit:
+            return False
+        self._credit -= 1
+        return True
+
+    def _free(self, newcomer: GuardedProtocol, connections: set[Any]) -> int:
+        spares = [(each.spare, each) for each in connections if each is not newcomer and each.spare is not None]
+        spares.sort(key=lambda pair: pair[0])
+        chosen = spares[: max(1, self._most // self._SHARE)]
+        for _, each in chosen:
+            each.cut()
+        if chosen:
+            logger.warning("%d connections: ended %d that were idle", len(connections), len(chosen))
+        return len(chosen)
 
 
 async def sweep(connections: set[Any]) -> None:
@@ -117,5 +348,8 @@ async def sweep(connections: set[Any]) -> None:
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(1)
-        for protocol in list(connections):
-            protocol.expire(loop.time())
+        for place, protocol in enumerate(list(connections)):
+            if place % 64 == 63:
+                await asyncio.sleep(0)  # ten thousand at once would keep the others waiting
+            if protocol.transport is not None:
+                protocol.expire(loop.time())

@@ -4,6 +4,7 @@ The engine may be away (starting, crashed, stopped): that is a 503 here, and nev
 """
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import httpx
 
 from headwater.catalog.base import Principal
 from headwater.errors import UnavailableError
-from headwater.web.body import read_body
+from headwater.web.body import Bodies, Share, read_body
 
 WORKSPACE = "headwater-workspace"
 SCOPES = "headwater-scopes"
@@ -24,21 +25,33 @@ _NOT_BACK = _HOP | {b"date"}  # the gateway says its own
 _AT_ONCE = 64
 _WAITING = 256
 _TURN_SECONDS = 10
+_FRESH_SECONDS = 0.25
 _SEND_SECONDS = 60
 
 
 class EngineProxy:
     """The gateway's line to its engine: at most 64 questions at once, 256 more wait their turn, not for long."""
 
-    def __init__(self, socket: Path, max_body: int) -> None:
+    def __init__(self, socket: Path, max_body: int, bodies: Bodies) -> None:
         self._client = _client(socket, _AT_ONCE)
         self._own = _client(socket, 4)
+        self._asked: dict[str, tuple[float, asyncio.Future[httpx.Response]]] = {}
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
         self._max_body = max_body
+        self._bodies = bodies
 
     async def fetch(self, path: str, seconds: float) -> httpx.Response:
-        """A short question of the gateway's own, which never waits behind others. Raises UnavailableError."""
+        """A short question of the gateway's own, which never waits behind others. Raises UnavailableError.
+
+        Those who ask within a quarter of a second share an answer: anyone may ask, and it costs both roles.
+        """
+        asked = self._asked.get(path)
+        if asked is None or time.monotonic() - asked[0] > _FRESH_SECONDS:
+            asked = self._asked[path] = time.monotonic(), asyncio.ensure_future(self._fetch(path, seconds))
+        return await asyncio.shield(asked[1])
+
+    async def _fetch(self, path: str, seconds: float) -> httpx.Response:
         try:
             return await self._own.get(path, timeout=seconds)
         except httpx.TransportError as error:
@@ -46,7 +59,11 @@ class EngineProxy:
 
     async def forward(self, scope: Any, receive: Any, send: Any, principal: Principal) -> None:
         """Hands a request on. Raises UnavailableError as long as nothing was answered."""
-        request = await self._request(scope, receive, principal)
+        with self._bodies.share() as share:
+            request = await self._request(scope, receive, principal, share)
+            await self._forward(request, receive, send)
+
+    async def _forward(self, request: httpx.Request, receive: Any, send: Any) -> None:
         await self._turn()
         gone = asyncio.create_task(receive())
         try:
@@ -67,8 +84,8 @@ class EngineProxy:
         finally:
             self._waiting -= 1
 
-    async def _request(self, scope: Any, receive: Any, principal: Principal) -> httpx.Request:
-        body = await read_body(receive, dict(scope["headers"]), self._max_body)
+    async def _request(self, scope: Any, receive: Any, principal: Principal, share: Share) -> httpx.Request:
+        body = await read_body(receive, dict(scope["headers"]), self._max_body, share)
         url = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         kept = [each for each in scope["headers"] if each[0] not in _NOT_ON and not each[0].startswith(b"headwater-")]
         kept += [

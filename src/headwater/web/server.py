@@ -1,19 +1,29 @@
 """uvicorn as both roles run it, and the engine's socket."""
 
 import asyncio
+import functools
+import logging
 import os
+import resource
 import signal
 import socket
+import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
+from headwater.web.tls import Listener
+
 _GRACE_SECONDS = 20
 _KEEP_ALIVE_SECONDS = 75
 _BACKLOG = 4096
+_OWN_DESCRIPTORS = 256
+"""What the gateway opens beside its clients' connections: log, catalog, the lines to the engine."""
+
+logger = logging.getLogger("headwater.server")
 
 
 class Server(uvicorn.Server):
@@ -30,9 +40,26 @@ class Server(uvicorn.Server):
             for each in signals:
                 loop.remove_signal_handler(each)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn's own for given sockets, but that TLS has bounds."""
+        if self.config.ssl is None:
+            await super().startup(sockets)
+            return
+        await self.lifespan.startup()
+        make: Any = functools.partial(
+            self.config.http_protocol_class,
+            self.config,
+            self.server_state,
+            self.lifespan.state,  # type: ignore[call-arg]
+        )
+        self.servers = [Listener(each, make, self.config.ssl) for each in sockets or []]  # type: ignore[misc]
+        self.started = True
 
-def server(app: Any, **options: Any) -> Server:
-    """For one application; `options` are uvicorn's own."""
+
+def server(app: Any, tls: ssl.SSLContext | None = None, **options: Any) -> Server:
+    """For one application, with TLS alone if there is a context for it; `options` are uvicorn's own."""
+    if tls is not None:
+        options["ssl_context_factory"] = lambda config, default: tls
     return Server(
         uvicorn.Config(
             app,
@@ -48,6 +75,21 @@ def server(app: Any, **options: Any) -> Server:
             **options,
         )
     )
+
+
+def connections(wanted: int) -> int:
+    """How many connections there can be: as many as wanted, if there are descriptors for them. Takes all that the
+    process may have."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if most == resource.RLIM_INFINITY:
+        most = wanted + _OWN_DESCRIPTORS
+    with suppress(ValueError, OSError):  # some systems have a lower bound than they tell
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    possible = max(most - _OWN_DESCRIPTORS, most // 2)
+    if possible < wanted:
+        logger.warning("at most %d connections, not %d: RLIMIT_NOFILE is %d", possible, wanted, most)
+    return min(wanted, possible)
 
 
 def private_socket(path: Path) -> socket.socket:

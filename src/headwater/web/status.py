@@ -15,18 +15,29 @@ from headwater.web.metrics import GatewayMetrics
 from headwater.web.openapi import OPERATING
 from headwater.web.proxy import EngineProxy
 
+_AWAY = (
+    "it is starting, or it ended and will be started anew within seconds. Events are taken meanwhile. If it stays so, "
+    "what the engine logged last says why."
+)
+
 
 def router(
     log: Appender, engine: EngineProxy, metrics: GatewayMetrics, credentials: Path, api: Callable[[], dict[str, Any]]
 ) -> APIRouter:
     """`api` gives the OpenAPI document; asked once, when first wanted."""
     routes = APIRouter(tags=[OPERATING])
-    made: dict[str, Any] = {}
 
-    def _document() -> dict[str, Any]:
+    made: list[tuple[bytes, str]] = []
+
+    def _make() -> tuple[bytes, str]:
+        document = api()
+        return bytes(JSONResponse(document).body), docs.page(document)
+
+    async def _documents() -> tuple[bytes, str]:
+        """Both need no key: made anew for each who asks, they would take milliseconds from those who send."""
         if not made:
-            made.update(api())
-        return made
+            made.append(await asyncio.to_thread(_make))
+        return made[0]
 
     @routes.get("/livez", summary="The gateway runs")
     async def livez() -> dict[str, bool]:
@@ -56,12 +67,12 @@ def router(
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @routes.get("/openapi.json", summary="This API as an OpenAPI 3.1 document")
-    async def openapi() -> JSONResponse:
-        return JSONResponse(await asyncio.to_thread(_document))
+    async def openapi() -> Response:
+        return Response((await _documents())[0], media_type="application/json")
 
     @routes.get("/docs", summary="This API for people", response_class=HTMLResponse)
     async def readable() -> HTMLResponse:
-        return HTMLResponse(docs.page(await asyncio.to_thread(_document)), headers=docs.HEADERS)
+        return HTMLResponse((await _documents())[1], headers=docs.HEADERS)
 
     return routes
 
@@ -77,7 +88,7 @@ async def _engine(engine: EngineProxy) -> str:
     try:
         answer = await engine.fetch("/readyz", 2)
     except UnavailableError as error:
-        return str(error)
+        return f"{error}: {_AWAY}"
     if answer.status_code == 200:
         return ""
     is_problem = "json" in answer.headers.get("content-type", "")
