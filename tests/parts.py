@@ -85,8 +85,11 @@ class Parts:
     ) -> tuple[UUID, list[UUID]]:
         """One durable batch: its id and its events' ids, in order."""
         batch = batch_of(workspace, events, received_ms, dialect)
-        asyncio.run(self.appender.append(batch))
+        asyncio.run(self._append(batch))
         return UUID(bytes=batch.id), [UUID(text) for text in event_ids(batch.id, len(events))]
+
+    async def _append(self, batch: Batch) -> None:
+        await self.appender.append(batch)
 
     def drain(self) -> None:
         """Stores everything."""

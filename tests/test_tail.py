@@ -33,7 +33,11 @@ class Log:
 
     def append(self, *events: Sent, workspace: str = WORKSPACE, received_ms: int | None = None) -> Batch:
         batch, start = batch_of(workspace, events, received_ms), self.reader.durable()
-        asyncio.run(self.appender.append(batch))
+
+        async def durable() -> None:
+            await self.appender.append(batch)
+
+        asyncio.run(durable())
         self.batches.append((start, self.reader.durable(), batch))
         return batch
 

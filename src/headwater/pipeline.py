@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from headwater.clock import MINUTE_MS, now_ms
+from headwater.advice import advice, is_full, number_of
+from headwater.clock import MINUTE_MS, now_ms, to_iso
 from headwater.config import Settings
 from headwater.errors import CorruptionError, LogUnavailableError
 from headwater.events import Lane, month_of, received_ms
@@ -30,13 +31,17 @@ POLL = 0.01
 """Seconds between two looks at an idle log."""
 LINGER = 0.1
 """Seconds a lane rests after a small block, so that a trickle does not make a part per event."""
-TRIM_EVERY = 5.0
+TRIM_EVERY = 1.0
 FIRST_BACK_OFF, LAST_BACK_OFF = 0.1, 5.0
 """Seconds to wait after the first failure, doubled after each further one up to the last."""
 
 _PIECE = 1_000
 """Events read at once while a block is gathered."""
 _ALL = 1 << 62
+_BY_HAND = (
+    "Nothing was changed, and events are still taken. A restart will not help: keep a copy of the data directory, let "
+    "headwater doctor look at it, and restore what is damaged."
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -54,7 +59,7 @@ class Status(msgspec.Struct, frozen=True):
 
     ready: bool
     why: str
-    """Empty when ready; else what is wrong, for people."""
+    """Empty when ready; else what is wrong, since when, and what to do, for people."""
     lanes: dict[Lane, LaneStatus]
     failures: int
     """Rounds that failed since the start; each was tried again."""
@@ -77,7 +82,7 @@ class Pipeline:
     """Drains both lanes of the log into the store. One thread drives it; `status` may be asked by any.
 
     `probe` is told "planned", "inserted" and "committed" as each becomes durable: crash tests stop there.
-    `linger` is in seconds, see `LINGER`.
+    `linger` is in seconds, see `LINGER`. `relieve` is called when the disk is full: it makes some room, if it can.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class Pipeline:
         probe: Callable[[str], None] = lambda _: None,
         policy: TurnPolicy | None = None,
         linger: float = LINGER,
+        relieve: Callable[[], None] = lambda: None,
     ) -> None:
         self._reader = reader
         self._store = store
@@ -98,9 +104,11 @@ class Pipeline:
         self._probe = probe
         self._policy = policy or TurnPolicy()
         self._linger = linger
+        self._relieve = relieve
+        self._failing_since = 0
         self._upcoming: dict[Lane, _Work] = {}
         self._lanes = {lane: LaneStatus(cursor) for lane, cursor in state.cursors().items()}
-        self._seen = dict.fromkeys(Lane, 0)
+        self._seen = {lane: status.cursor.position for lane, status in self._lanes.items()}
         self._last_turn = {lane: time.monotonic() for lane in Lane}
         self._rests_until = dict.fromkeys(Lane, 0.0)
         self._trimmed = 0.0
@@ -122,11 +130,12 @@ class Pipeline:
                 back_off = FIRST_BACK_OFF
             except CorruptionError as error:
                 _logger.critical("nothing is stored any more: %s", error)
-                self._failed(error)
+                self._failed(error, "nothing is stored any more", _BY_HAND)
                 return
             except Exception as error:
                 _logger.exception("storing failed; the same block is tried again in %.1f s", back_off)
-                self._failed(error)
+                self._failed(error, "storing fails, and is tried again", advice(number_of(error)))
+                self._ease(error)
                 recovered, pause, back_off = False, back_off, min(2 * back_off, LAST_BACK_OFF)
             stop.wait(pause)
 
@@ -193,7 +202,7 @@ class Pipeline:
     def _gather(self, lane: Lane, block: int, start: int, most: int) -> _Work:
         records = list(_records(self._reader, lane, start, most))
         end = records[-1].end if records else start
-        return _Work(Plan(lane, block, start, end, _months(records)), records)
+        return _Work(Plan(lane, block, start, end, months_of(records)), records)
 
     def _insert(self, plan: Plan, records: Sequence[Record]) -> None:
         chunks = [rows_of(record, plan.block) for record in records]
@@ -213,10 +222,10 @@ class Pipeline:
         """Inserts what is missing of a block in doubt, and commits it."""
         records = self._reader.read(plan.lane, plan.start, _ALL, plan.end).records
         there = self._store.counts(plan.lane, plan.block)
-        missing = _missing(plan, _months(records), there)
-        _logger.warning("%s block %d was in doubt: months %s are missing", plan.lane, plan.block, sorted(missing))
-        if missing:
-            self._insert(plan, [record for record in records if _month(record) in missing])
+        absent = missing(plan, months_of(records), there)
+        _logger.warning("%s block %d was in doubt: months %s are missing", plan.lane, plan.block, sorted(absent))
+        if absent:
+            self._insert(plan, [record for record in records if _month(record) in absent])
         self._commit(_Work(plan, records))
 
     def _check_log(self, known: int) -> None:
@@ -237,18 +246,28 @@ class Pipeline:
         if now - self._trimmed < TRIM_EVERY:
             return
         self._trimmed = now
+        self._reader.mark(min(self._seen.values()))
         try:
             self._reader.trim(min(lane.cursor.position for lane in self._lanes.values()), now_ms() - KEEP_MS)
         except OSError as error:
             _logger.warning("the log could not be trimmed: %s", error)
 
+    def _ease(self, error: Exception) -> None:
+        """Room for the next try: what was stored before can be trimmed, whatever fails now."""
+        if is_full(error):
+            self._relieve()
+        self._trim(time.monotonic())
+
     def _succeeded(self) -> None:
-        known = self._status
+        known, self._failing_since = self._status, 0
         self._status = Status(True, "", dict(self._lanes), known.failures, known.last_error)
 
-    def _failed(self, error: Exception) -> None:
-        why = f"{type(error).__name__}: {error}"
-        self._status = Status(False, why, dict(self._lanes), self._status.failures + 1, why)
+    def _failed(self, error: Exception, what: str, remedy: str) -> None:
+        self._failing_since = self._failing_since or now_ms()
+        last = f"{type(error).__name__}: {error}"
+        why = f"{what}, since {to_iso(self._failing_since)}: {last}"
+        why = f"{why.rstrip('.')}. {remedy}".strip()
+        self._status = Status(False, why, dict(self._lanes), self._status.failures + 1, last)
 
 
 def _records(reader: Reader, lane: Lane, start: int, most: int) -> Iterator[Record]:
@@ -276,7 +295,8 @@ def _month(record: Record) -> int:
     return month_of(received_ms(record.batch))
 
 
-def _months(records: Iterable[Record]) -> dict[int, int]:
+def months_of(records: Iterable[Record]) -> dict[int, int]:
+    """The events of records by month of receipt, as `Plan.months` has them."""
     months: Counter[int] = Counter()
     for record in records:
         months[_month(record)] += record.count
@@ -287,8 +307,11 @@ def _links(records: Iterable[Record]) -> set[Link]:
     return set[Link]().union(*map(links_of, records))
 
 
-def _missing(plan: Plan, log: dict[int, int], store: dict[int, int]) -> set[int]:
-    """The months of a block in doubt that are not in the store. Each month is there as a whole or not at all."""
+def missing(plan: Plan, log: dict[int, int], store: dict[int, int]) -> set[int]:
+    """The months of a block in doubt that are not in the store. Each month is there as a whole or not at all.
+
+    Raises CorruptionError when log, plan and store do not go together.
+    """
     block = f"{plan.lane} block {plan.block} (log {plan.start} to {plan.end})"
     if log != plan.months:
         raise CorruptionError(f"{block} was planned with the rows by month {plan.months}, the log holds {log}")

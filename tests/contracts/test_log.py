@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from batches import BOTH, everything, make_batch, same
 from headwater.errors import CorruptionError, LogUnavailableError, StartError
 from headwater.events import Batch, Lane, received_ms
-from headwater.log.base import Appender, Head, Reader
+from headwater.log.base import Appender, Damage, Head, Sound, Survey
 from headwater.log.files import FilesAppender, FilesReader
 from headwater.log.sqlite import SqliteAppender, SqliteReader
 
@@ -48,7 +48,7 @@ class Log:
         self.directory = directory
         self.adapter = adapter
         self.appenders: list[Appender] = []
-        self.reader: Reader = adapter.reader(directory)
+        self.reader = adapter.reader(directory)
 
     def open(self, segment_bytes: int = 1 << 20, wait_seconds: float = 0.1) -> Appender:
         appender = self.adapter.appender(self.directory, segment_bytes=segment_bytes, wait_seconds=wait_seconds)
@@ -95,6 +95,35 @@ def test_a_batch_of_two_lanes_is_one_record_read_lane_by_lane(log: Log) -> None:
     assert [record.batch for record in migration] == [batches[1].id, batches[2].id]
     assert realtime[1].position == migration[0].position
     assert same(realtime[1], batches[1]) and same(migration[0], batches[1])
+
+
+def test_a_log_that_is_held_refuses_and_says_why(log: Log) -> None:
+    appender = log.open()
+    append(appender, make_batch())
+    appender.hold("too much waits")
+    assert (appender.status().ready, appender.status().why) == (False, "too much waits")
+    with pytest.raises(LogUnavailableError, match="too much waits") as refused:
+        append(appender, make_batch())
+    assert refused.value.retry_after > 1
+    appender.hold("")
+    append(appender, make_batch())
+    assert appender.status().ready and len(everything(log.reader)) == 2
+
+
+def test_the_backlog_is_what_was_not_told_to_be_stored(log: Log) -> None:
+    """To a database or a record, as the adapter counts."""
+    appender = log.open(segment_bytes=4000)
+    assert appender.status().backlog >= 0
+    append(appender, *[make_batch(20) for _ in range(30)])
+    whole = appender.status().backlog
+    assert whole > 4000
+    half = everything(log.reader)[15].position
+    log.reader.mark(half)
+    assert 0 < appender.status().backlog < whole
+    log.reader.mark(log.reader.durable() + 1)
+    assert appender.status().backlog == 0
+    appender.close()
+    assert log.open().status().backlog == 0, "it is known after a restart, too"
 
 
 def test_the_end_of_a_chunk_passes_over_the_other_lane(log: Log) -> None:
@@ -222,6 +251,47 @@ def test_trim_keeps_what_was_received_lately(log: Log) -> None:
     assert left[0] <= times[20] and times[20:] == left[-20:] and len(left) < 40
 
 
+def test_every_record_is_examined_with_and_without_its_events(log: Log) -> None:
+    batches = [make_batch(2, BOTH) for _ in range(12)]
+    append(log.open(segment_bytes=1500), *batches)
+    assert list(log.reader.examine(0, payloads=False)) == [Sound(head, ()) for head in log.reader.heads(0)]
+    whole = list(log.reader.examine(0, payloads=True))
+    assert [each.head for each in whole if isinstance(each, Sound)] == list(log.reader.heads(0))
+    shares = [share for each in whole if isinstance(each, Sound) for share in each.shares]
+    assert [share for share in shares if share.lane is REALTIME] == everything(log.reader)
+    assert [share for share in shares if share.lane is MIGRATION] == everything(log.reader, MIGRATION)
+    third = list(log.reader.heads(0))[3].position
+    assert list(log.reader.examine(third, payloads=True)) == whole[3:]
+
+
+def test_a_survey_tells_the_segments_and_what_is_of_no_account(log: Log) -> None:
+    assert log.reader.survey() == Survey(0, (), ())
+    append(log.open(segment_bytes=1500), *[make_batch() for _ in range(12)])
+    found = log.reader.survey()
+    assert found.durable == log.reader.durable() and len(found.segments) > 2 and found.leftovers == ()
+    assert found.segments[0].base == 0 and found.segments[-1].end == found.durable
+    assert all(one.end == other.base for one, other in pairwise(found.segments))
+    assert all(each.size == (log.directory / each.name).stat().st_size for each in found.segments)
+    spare = log.directory / f"{found.durable + 1000:020}{log.reader.suffix}"
+    for name in ("durable.new", spare.name):
+        (log.directory / name).touch()
+    assert log.reader.survey().leftovers == tuple(sorted(("durable.new", spare.name)))
+
+
+def test_what_is_trimmed_while_it_is_examined_is_no_damage_but_what_is_taken_away_is(log: Log) -> None:
+    append(log.open(segment_bytes=1500), *[make_batch(ms=1_000_000) for _ in range(40)])
+    other = log.adapter.reader(log.directory)
+    walk = other.examine(0, payloads=True)
+    next(walk)
+    bases = [each.base for each in log.reader.survey().segments]
+    assert log.reader.trim(bases[3], FAR_FUTURE) == bases[3]
+    left = list(walk)
+    assert all(isinstance(each, Sound) for each in left) and left[-1].head.end == log.reader.durable()
+    (log.directory / log.reader.survey().segments[2].name).unlink()
+    assert [each for each in log.adapter.reader(log.directory).examine(0, payloads=True) if isinstance(each, Damage)]
+    other.close()
+
+
 def test_a_trim_by_one_reader_is_seen_by_another(log: Log) -> None:
     append(log.open(segment_bytes=2000), *[make_batch(ms=1_000_000) for _ in range(40)])
     other = log.adapter.reader(log.directory)
@@ -266,7 +336,7 @@ def test_another_process_keeps_the_lock_too(log: Log) -> None:
         f"Appender(Path({str(log.directory)!r}), wait_seconds=0)"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert other.returncode != 0 and "StartError" in other.stderr
+    assert other.returncode != 0 and "LockedError" in other.stderr
 
 
 def test_close_makes_durable_what_was_handed_in_and_refuses_the_rest(log: Log) -> None:

@@ -1,6 +1,7 @@
 """What the log of files does when the disk fails, a write is torn, a process is killed."""
 
 import asyncio
+import os
 import shutil
 import signal
 import subprocess
@@ -278,6 +279,107 @@ def test_a_disk_that_is_nearly_full_is_left_alone_until_there_is_room(tmp_path: 
     disk.left = 2000
     wait_ready(appender)
     assert append(appender, make_batch()) == [True]
+
+
+def test_after_a_full_disk_there_must_be_more_room_than_the_reserve(tmp_path: Path, opened: Opened) -> None:
+    """Or it would come and go; a passing fault of another kind is over at once."""
+
+    class SmallDisk(FaultyDisk):
+        left = 2_000
+
+        def free(self, fd: int) -> int:
+            return self.left
+
+    disk = SmallDisk()
+    appender = opened(tmp_path, disk, reserve_bytes=1_000, resume_bytes=3_000)
+    assert append(appender, make_batch(1)) == [True]
+    disk.failing = {"sync"}
+    assert append(appender, make_batch(1)) == [False]
+    disk.failing = set()
+    wait_ready(appender)
+    disk.left = 999
+    time.sleep(0.15)  # it is asked ten times a second
+    assert append(appender, make_batch(1)) == [False]
+    disk.left = 2_999
+    time.sleep(0.3)
+    assert append(appender, make_batch(1)) == [False] and "must be free" in appender.status().why
+    disk.left = 3_000
+    wait_ready(appender)
+    disk.left = 2_000
+    assert append(appender, make_batch(1)) == [True]
+
+
+def test_the_disk_is_not_asked_for_its_room_at_every_commit(tmp_path: Path, opened: Opened) -> None:
+    """But what is written counts: it never comes below the reserve."""
+
+    class CountingDisk(Disk):
+        asked, left = 0, 100_000
+
+        def free(self, fd: int) -> int:
+            self.asked += 1
+            return self.left
+
+        def write(self, fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
+            written = super().write(fd, buffers, offset)
+            self.left -= written
+            return written
+
+    disk = CountingDisk()
+    appender = opened(tmp_path, disk, reserve_bytes=50_000)
+    taken, begun = 0, time.monotonic()
+    while append(appender, make_batch(10)) == [True]:
+        taken += 1
+    spent = time.monotonic() - begun
+    assert taken > 50 and 50_000 <= disk.left < 60_000
+    assert disk.asked <= 20 + spent / 0.1
+
+
+class LyingDisk(FaultyDisk):
+    """Its last sync failed, and of what was durable before, the disk has something else than the page cache."""
+
+    heals = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lies = False
+
+    def forget(self, fd: int) -> None:
+        if self.lies:
+            size = os.fstat(fd).st_size
+            os.pwrite(fd, b"\xff", size - 1)
+        self.lies = self.lies and not self.heals
+
+
+def lied_to(directory: Path, disk: LyingDisk, opened: Opened) -> tuple[FilesAppender, list[bytes]]:
+    """A log with a few records, a failed sync behind them, and what was acknowledged."""
+    appender = opened(directory, disk)
+    good = [make_batch() for _ in range(5)]
+    assert append(appender, *good) == [True] * 5
+    disk.failing, disk.lies = {"sync"}, True
+    assert append(appender, make_batch()) == [False]
+    disk.failing = set()
+    return appender, [batch.id for batch in good]
+
+
+def test_what_a_failed_sync_damaged_is_written_again(tmp_path: Path, opened: Opened) -> None:
+    appender, good = lied_to(tmp_path, LyingDisk(), opened)
+    wait_ready(appender)
+    extra = make_batch()
+    assert append(appender, extra) == [True]
+    assert ids(tmp_path) == [*good, extra.id]
+    appender.close()
+    opened(tmp_path).close()
+    assert ids(tmp_path) == [*good, extra.id]
+
+
+def test_nothing_is_taken_on_a_disk_that_cannot_give_back_what_was_acknowledged(tmp_path: Path, opened: Opened) -> None:
+    disk = LyingDisk()
+    disk.heals = False
+    appender, _ = lied_to(tmp_path, disk, opened)
+    time.sleep(0.5)
+    assert append(appender, make_batch()) == [False]
+    why = appender.status().why
+    assert "acknowledged records at positions 0 to" in why and "cannot be read back" in why, why
 
 
 def test_a_close_while_out_of_order_does_not_wait_for_better_days(tmp_path: Path, opened: Opened) -> None:

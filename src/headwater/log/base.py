@@ -19,13 +19,15 @@ class Status(msgspec.Struct, frozen=True, gc=False):
 
     ready: bool
     why: str
-    """Empty when ready; else what is wrong, for people: "the disk is full (ENOSPC)"."""
+    """Empty when ready; else what is wrong, since when, and what to do, for people."""
     durable: int
     """The position up to which everything is durable."""
     commits: int
     """Commits (one fsync each) since the start."""
     batches: int
     """Batches made durable since the start."""
+    backlog: int = 0
+    """Bytes that hold what is not known to be stored; what the engine told last, so a second or two old."""
 
 
 class LaneHead(msgspec.Struct, frozen=True, gc=False):
@@ -74,6 +76,45 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
     """Events in it."""
 
 
+class Stretch(msgspec.Struct, frozen=True, gc=False):
+    """A segment: the positions [base, end) and the file that should have them."""
+
+    base: int
+    end: int
+    name: str
+    size: int
+    """The file's, in bytes."""
+
+
+class Survey(msgspec.Struct, frozen=True, gc=False):
+    """What of a log lies on disk."""
+
+    durable: int
+    segments: tuple[Stretch, ...]
+    """Those that have durable records, ascending; the first is the oldest there is."""
+    leftovers: tuple[str, ...]
+    """Files of no account that a crash or a full disk left."""
+    behind: int = 0
+    """Bytes behind the durable end: being written now, or what a crash left. The next start takes what of it is a
+    whole record and cuts the rest off."""
+
+
+class Sound(msgspec.Struct, frozen=True, gc=False):
+    """A record whose checksums hold: the header's, and the payload's where that was asked for."""
+
+    head: Head
+    shares: tuple[Record, ...]
+    """Each lane's events; none when payloads were not asked for."""
+
+
+class Damage(msgspec.Struct, frozen=True, gc=False):
+    """Positions of the log that cannot be read."""
+
+    position: int
+    end: int
+    why: str
+
+
 class Appender(Protocol):
     """The gateway's side. One in the world for a log; opening it repairs what a crash tore and waits for the lock."""
 
@@ -82,6 +123,12 @@ class Appender(Protocol):
 
         In two steps so that whoever waits need not keep the batch in memory. Many callers share a commit. The await
         raises LogUnavailableError when it did not become durable: then no reader ever sees it, now or after a crash.
+        """
+
+    def hold(self, why: str) -> None:
+        """From here on every batch is refused, and `why` is told; an empty one ends that.
+
+        What was handed in before is made durable all the same.
         """
 
     def status(self) -> Status: ...
@@ -113,6 +160,12 @@ class Reader(Protocol):
     def since(self, ms: int) -> int:
         """A position at or before every record received at `ms` or later; as late as is cheap to know."""
 
+    def mark(self, stored: int) -> None:
+        """Tells the appender that everything before `stored` is in the store: the backlog is what lies behind it.
+
+        Never raises: a disk that is full may keep it from being told for the first time.
+        """
+
     def trim(self, before: int, keep_since_ms: int) -> int:
         """Removes whole segments that lie before `before` and hold nothing received at `keep_since_ms` or later.
 
@@ -121,5 +174,11 @@ class Reader(Protocol):
 
     def size(self) -> int:
         """Bytes the log takes on disk."""
+
+    def survey(self) -> Survey:
+        """What lies on disk, without a look into it."""
+
+    def examine(self, start: int, payloads: bool) -> Iterator[Sound | Damage]:
+        """Every durable record from `start` on held against its checksums; what was trimmed meanwhile is left out."""
 
     def close(self) -> None: ...

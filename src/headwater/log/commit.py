@@ -14,6 +14,8 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import NamedTuple, Protocol
 
+from headwater.advice import advice, number_of
+from headwater.clock import now_ms, to_iso
 from headwater.errors import LogUnavailableError
 from headwater.events import Batch
 from headwater.log.base import Status
@@ -22,6 +24,8 @@ from headwater.log.record import encode
 _MOST = 512
 """Records in one commit; below IOV_MAX (1024), so that one system call writes them."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
+_HELD_SECONDS = 5
+"""What those are told to wait who are refused by a bound."""
 
 LOST = (
     "records at positions {} to {} of the log were acknowledged and are damaged or gone; nothing was changed. "
@@ -38,6 +42,9 @@ class Medium(Protocol):
     @property
     def durable(self) -> int: ...
 
+    def backlog(self) -> int:
+        """Bytes that hold what is not known to be stored. Any thread may ask; never raises."""
+
     def write(self, records: Sequence[bytes]) -> None:
         """All of them are durable and published when it returns; when it raises, none counts."""
 
@@ -46,7 +53,8 @@ class Medium(Protocol):
         what it left behind for records. Does what the disk still lets it; never raises."""
 
     def renew(self) -> None:
-        """Begins anew behind the last durable position, having proven that writing works. Raises when not."""
+        """Begins anew behind the last durable position, having proven that writing works and that what was durable
+        before the failure still is. Raises when not."""
 
     def close(self) -> None: ...
 
@@ -65,6 +73,9 @@ class GroupCommit:
         self._gate = Lock()
         self._closing = False
         self._why = ""
+        self._advice = ""
+        self._since_ms = 0
+        self._held = ""
         self._commits = 0
         self._batches = 0
         self._thread = Thread(target=self._run, name="log-writer", daemon=True)
@@ -72,17 +83,25 @@ class GroupCommit:
 
     def append(self, batch: Batch) -> asyncio.Future[None]:
         future = asyncio.get_running_loop().create_future()
+        if self._why or self._held:  # no work for what is refused anyway
+            future.set_exception(self._refused())
+            return future
         waiting = _Waiting(encode(batch), future)
         with self._gate:  # or a record could slip in behind the writer's last look
             if self._closing or self._why:
-                future.set_exception(LogUnavailableError(self._refusal()))
+                future.set_exception(self._refused())
             else:
                 self._queue.put(waiting)
         return future
 
+    def hold(self, why: str) -> None:
+        self._held = why
+
     def status(self) -> Status:
-        why = "the log is closed" if self._closing else self._why
-        return Status(not why, why, self._medium.durable, self._commits, self._batches)
+        if self._closing:
+            return Status(False, "the log is closed", self._medium.durable, self._commits, self._batches)
+        why, medium = self._told(), self._medium
+        return Status(not why, why, medium.durable, self._commits, self._batches, medium.backlog())
 
     def close(self) -> None:
         with self._gate:
@@ -90,6 +109,17 @@ class GroupCommit:
         if first:
             self._queue.put(None)
         self._thread.join()
+
+    def _told(self) -> str:
+        why = self._why
+        failing = f"{why}, since {to_iso(self._since_ms)}. {self._advice}" if why else ""
+        return " ".join(filter(None, (failing.strip(), self._held)))
+
+    def _refused(self) -> LogUnavailableError:
+        """A failed write is mostly over at once; a bound that was reached is not."""
+        if self._why or self._closing or not self._held:
+            return LogUnavailableError(self._refusal())
+        return LogUnavailableError(self._held, retry_after=_HELD_SECONDS)
 
     def _refusal(self) -> str:
         return "the log is closing" if self._closing else self._why or "the log could not be written"
@@ -128,7 +158,8 @@ class GroupCommit:
             _settle(group, "")
 
     def _fail(self, group: list[_Waiting], error: Exception) -> None:
-        self._why = describe(error)
+        self._since_ms = now_ms()
+        self._note(error)
         _logger.error("the log refuses: %s", self._why)
         self._medium.disown()
         _settle(group, self._refusal())
@@ -142,12 +173,16 @@ class GroupCommit:
             try:
                 self._medium.renew()
             except Exception as error:
-                self._why = describe(error)
+                self._note(error)
             else:
                 _logger.warning("the log takes batches again, from position %d on", self._medium.durable)
                 self._why = ""
                 return
         self._refuse_for(0)
+
+    def _note(self, error: Exception) -> None:
+        self._advice = advice(number_of(error))
+        self._why = describe(error)
 
     def _refuse_for(self, seconds: float) -> None:
         """Refuses what was handed in before `append` knew; a `close` ends the pause."""

@@ -2,21 +2,27 @@
 
 import logging
 import os
+import time
 from collections.abc import Generator, Sequence
 from contextlib import suppress
-from errno import ENOSPC
+from errno import EIO, ENOSPC
 from pathlib import Path
 
+from msgspec import structs
+
+from headwater.advice import is_full, readable
 from headwater.errors import CorruptionError, StartError
 from headwater.locks import WAIT_SECONDS, DirectoryLock
 from headwater.log import record
+from headwater.log.base import Survey
 from headwater.log.commit import LOST, GroupCommit, describe
-from headwater.log.published import Published, open_or_create, sync_directory
+from headwater.log.published import Published, Stored, open_or_create, sync_directory
 from headwater.log.reader import SegmentedReader
 from headwater.log.segments import Found, Segment, bases, path_of, scan
 
 _SUFFIX = ".log"
 _PROBE = 4 << 20
+_ASK_SECONDS = 0.1
 
 _logger = logging.getLogger(__name__)
 
@@ -51,13 +57,66 @@ class Disk:
         about = os.fstatvfs(fd)
         return about.f_bavail * about.f_frsize
 
+    def read(self, fd: int, count: int) -> bytes:
+        return os.pread(fd, count, 0)
+
+    def forget(self, fd: int) -> None:
+        """Empties the page cache of the file, so that the next read comes from the disk."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+class _Room:
+    """Keeps `reserve` bytes free. After a refusal `resume` bytes must be free, so that it does not come and go."""
+
+    def __init__(self, disk: Disk, reserve: int, resume: int) -> None:
+        self._disk = disk
+        self._reserve = reserve
+        self._resume = max(reserve, resume)
+        self._left = 0
+        self._asked = 0.0
+        self._short = False
+
+    def take(self, fd: int, count: int) -> None:
+        """Before a write of `count` bytes. Raises OSError (ENOSPC) when that would leave less than the reserve.
+
+        The disk is asked ten times a second and when the answer is near, not at each commit: a system call gives the
+        interpreter away, and a batch waits for its return.
+        """
+        if not self._reserve:
+            return
+        now = time.monotonic()
+        if self._left < self._reserve + count or now - self._asked > _ASK_SECONDS:
+            self._ask(fd, self._reserve + count, now)
+        self._left -= count
+
+    def probe(self, fd: int) -> None:
+        """Before batches are let in again after a failure."""
+        wanted = self._resume if self._short else self._reserve
+        if wanted:
+            self._ask(fd, wanted, time.monotonic())
+
+    def failed(self, error: Exception) -> None:
+        """Notes why a write failed."""
+        self._short = self._short or is_full(error)
+
+    def succeeded(self) -> None:
+        self._short = False
+
+    def _ask(self, fd: int, wanted: int, now: float) -> None:
+        self._left, self._asked = self._disk.free(fd), now
+        if self._left < wanted:
+            left, kept = readable(self._left), readable(wanted)
+            raise OSError(ENOSPC, f"{left} are left and {kept} must be free, so the disk is nearly full")
+
 
 class FilesAppender(GroupCommit):
     """An `Appender`. Opening it waits for the lock, then repairs what a crash tore.
 
     `segment_bytes`: a segment is closed before it would outgrow them. `reserve_bytes`: with less space left on the
-    disk, batches are refused, so that the engine has room to store what was taken. Raises StartError when another
-    process keeps the lock for `wait_seconds`, CorruptionError when records that were durable are not there.
+    disk, batches are refused, so that the engine has room to store what was taken; `resume_bytes` must be free before
+    they are taken again after the disk was full. Raises StartError when another process keeps the lock for
+    `wait_seconds`, CorruptionError when records that were durable are not there.
     """
 
     def __init__(
@@ -66,13 +125,15 @@ class FilesAppender(GroupCommit):
         *,
         segment_bytes: int = 64 << 20,
         reserve_bytes: int = 0,
+        resume_bytes: int = 0,
         wait_seconds: float = WAIT_SECONDS,
         disk: Disk | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = DirectoryLock(directory / "lock", wait_seconds)
+        disk = disk or Disk()
         try:
-            medium = _SegmentFiles(directory, segment_bytes, reserve_bytes, disk or Disk(), lock)
+            medium = _SegmentFiles(directory, segment_bytes, _Room(disk, reserve_bytes, resume_bytes), disk, lock)
         except OSError as error:
             lock.release()
             raise StartError(describe(error)) from error
@@ -85,16 +146,17 @@ class FilesAppender(GroupCommit):
 class _SegmentFiles:
     """The `Medium`: one open segment, written at its end."""
 
-    def __init__(
-        self, directory: Path, segment_bytes: int, reserve_bytes: int, disk: Disk, lock: DirectoryLock
-    ) -> None:
+    def __init__(self, directory: Path, segment_bytes: int, room: _Room, disk: Disk, lock: DirectoryLock) -> None:
         self._directory = directory
         self._segment_bytes = segment_bytes
-        self._reserve_bytes = reserve_bytes
+        self._room = room
         self._disk = disk
         self._lock = lock
         self._published = open_or_create(directory)
+        self._stored: Stored | None = None
         self._failed_bytes = 0
+        self._doubted: tuple[int, int] | None = None
+        """Positions that were durable before a write to their segment failed, to be read back from the disk."""
         try:
             self._base, self._fd = self._open()
         except BaseException:
@@ -105,19 +167,35 @@ class _SegmentFiles:
     def durable(self) -> int:
         return self._durable
 
+    def backlog(self) -> int:
+        with suppress(OSError, ValueError, CorruptionError):
+            self._stored = self._stored or Stored(self._directory, writable=False)
+        stored = self._stored.position if self._stored else 0
+        with suppress(OSError):
+            stored = max(stored, *bases(self._directory, _SUFFIX)[:1])
+        return max(0, self._durable - stored)
+
     def write(self, records: Sequence[bytes]) -> None:
-        self._failed_bytes = size = sum(map(len, records))
+        self._failed_bytes = count = sum(map(len, records))
+        try:
+            self._append(records, count)
+        except OSError as error:
+            self._room.failed(error)
+            raise
+
+    def _append(self, records: Sequence[bytes], count: int) -> None:
         offset = self._durable - self._base
-        if offset and offset + size > self._segment_bytes:
+        if offset and offset + count > self._segment_bytes:
             self._begin()
             offset = 0
-        self._check_space()
-        self._write(records, size, offset)
+        self._room.take(self._fd, count)
+        self._write(records, count, offset)
         self._disk.sync(self._fd)
-        self._durable += size
+        self._durable += count
         self._published.durable = self._durable
 
     def disown(self) -> None:
+        self._doubted = self._doubted or (self._base, self._durable)
         self._published.cut = self._durable
         for step in (self._published.flush, self._truncate):
             try:
@@ -126,14 +204,22 @@ class _SegmentFiles:
                 _logger.warning("could not yet remove what a failed write left in the log: %s", error)
 
     def renew(self) -> None:
-        self._begin()
-        self._probe()
+        try:
+            self._begin()
+            self._probe()
+            self._verify()
+        except OSError as error:
+            self._room.failed(error)
+            with suppress(OSError):  # what the probe took of a full disk
+                self._disk.truncate(self._fd, self._durable - self._base)
+            raise
         self._published.cut = None
         try:
             self._published.flush()
         except OSError:
             self._published.cut = self._durable
             raise
+        self._room.succeeded()
 
     def close(self) -> None:
         with suppress(OSError):
@@ -164,8 +250,9 @@ class _SegmentFiles:
     def _begin(self) -> None:
         """A new segment from the durable end on. One of that name, if there is any, holds nothing durable."""
         fd = self._disk.create(path_of(self._directory, self._durable, _SUFFIX))
-        os.close(self._fd)
-        self._base, self._fd = self._durable, fd
+        old, self._base, self._fd = self._fd, self._durable, fd
+        with suppress(OSError):  # what a close could tell, the syncs have told
+            os.close(old)
 
     def _write(self, records: Sequence[bytes], size: int, offset: int) -> None:
         written = self._disk.write(self._fd, records, offset)
@@ -173,11 +260,10 @@ class _SegmentFiles:
             return
         rest = memoryview(b"".join(records))
         while written < size:
-            written += self._disk.write(self._fd, [rest[written:]], offset + written)
-
-    def _check_space(self) -> None:
-        if self._reserve_bytes and self._disk.free(self._fd) < self._reserve_bytes:
-            raise OSError(ENOSPC, "the disk is nearly full")
+            more = self._disk.write(self._fd, [rest[written:]], offset + written)
+            if not more:
+                raise OSError(EIO, "the disk takes no byte of a write and does not say why")
+            written += more
 
     def _truncate(self) -> None:
         self._disk.truncate(self._fd, self._durable - self._base)
@@ -185,11 +271,62 @@ class _SegmentFiles:
 
     def _probe(self) -> None:
         """As much as failed last must go through before batches are let in again."""
-        self._check_space()
+        self._room.probe(self._fd)
         size = min(self._failed_bytes, _PROBE)
         self._write([bytes(size)], size, 0)
         self._disk.sync(self._fd)
         self._truncate()
+
+    def _verify(self) -> None:
+        """Reads from the disk what was durable in the segment whose write failed.
+
+        The last page of it was written together with what failed, and after a failed sync the page cache may show
+        what the disk does not have. If it is damaged there, what the cache still has is written once more. Raises
+        CorruptionError when that does not help: then nothing is taken, and it is tried again.
+        """
+        if self._doubted is None:
+            return
+        base, end = self._doubted
+        try:
+            fd = os.open(path_of(self._directory, base, _SUFFIX), os.O_RDWR)
+        except FileNotFoundError:  # trimmed: all of it is stored
+            self._doubted = None
+            return
+        try:
+            self._read_back(fd, base, end)
+        finally:
+            os.close(fd)
+        self._doubted = None
+
+    def _read_back(self, fd: int, base: int, end: int) -> None:
+        cached = self._disk.read(fd, end - base)
+        self._disk.forget(fd)
+        if _is_whole(self._disk.read(fd, end - base), base, end):
+            return
+        if _is_whole(cached, base, end):
+            self._write_again(fd, cached)
+            self._disk.forget(fd)
+            if _is_whole(self._disk.read(fd, end - base), base, end):
+                _logger.error("the disk had damaged durable records at %d to %d; they were written again", base, end)
+                return
+        raise CorruptionError(f"acknowledged records at positions {base} to {end} cannot be read back from the disk")
+
+    def _write_again(self, fd: int, data: bytes) -> None:
+        written = 0
+        while written < len(data):
+            written += self._disk.write(fd, [memoryview(data)[written:]], written)
+        self._disk.sync(fd)
+
+
+def _is_whole(data: bytes, base: int, end: int) -> bool:
+    """Whether `data` is nothing but whole records, from `base` to `end`."""
+    at = 0
+    try:
+        while at < len(data):
+            at += record.verify(data, at)
+    except CorruptionError:
+        return False
+    return base + at == end
 
 
 def _recovered_end(directory: Path, base: int, published: Published) -> int:
@@ -216,6 +353,13 @@ class FilesReader(SegmentedReader):
     """A `Reader`, safe to use from several threads; it keeps no file open between calls."""
 
     suffix = _SUFFIX
+
+    def survey(self) -> Survey:
+        found = super().survey()
+        if not found.segments:
+            return found
+        last = found.segments[-1]
+        return structs.replace(found, behind=max(0, last.base + last.size - found.durable))
 
     def _found(self, segment: Segment, start: int, stop: int) -> Generator[Found, None, None]:
         fd = os.open(segment.path, os.O_RDONLY)

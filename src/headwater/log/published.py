@@ -1,32 +1,33 @@
-"""The durable end of a log, told to other processes through eight bytes of shared memory.
+"""What a log's processes tell each other through a few bytes of shared memory.
 
-A page-sized file, mapped by the appender and by every reader. Words of 64 bits, in the machine's order:
+Page-sized files, mapped by the one who writes and by those who read. Words of 64 bits, in the machine's order:
 
-    0  what this file is
-    1  the durable end: stored after the fsync, so it is never ahead of the disk, whatever crashes
-    2  the cut: 0, or 1 + the position behind which a failed commit may have left bytes that nobody may ever read
+    `durable`, by the appender     0  what this file is
+                                   1  the durable end: stored after the fsync, so it is never ahead of the disk
+                                   2  the cut: 0, or 1 + the position behind which a failed commit may have left bytes
+                                      that nobody may ever read
+    `stored`, by the reader        0  what this file is
+                                   1  the position before which everything is stored
 
-A mapped page outlives a kill -9. After a power cut the words may be older than the log, never newer.
+A mapped page outlives a kill -9. After a power cut the words may be older than what they tell of, never newer.
+Promises hang on `durable`; on `stored` only the bound of the backlog does, so a broken one is made anew.
 """
 
 import mmap
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from headwater.errors import CorruptionError
 
-NAME = "durable"
-
-_MAGIC = int.from_bytes(b"HWDURABL", "little")
 _SIZE = mmap.PAGESIZE
 
 
-class Published:
+class _Words:
     """The mapped words. Loads and stores of one are atomic: they are aligned and 8 bytes wide."""
 
-    def __init__(self, directory: Path, *, writable: bool) -> None:
-        """Raises FileNotFoundError while no appender has made the file, CorruptionError when it is another's."""
-        path = directory / NAME
+    def __init__(self, path: Path, magic: bytes, *, writable: bool) -> None:
+        """Raises FileNotFoundError while the file was not made, CorruptionError when it is another's."""
         fd = os.open(path, os.O_RDWR if writable else os.O_RDONLY)
         try:
             if os.fstat(fd).st_size != _SIZE:
@@ -35,9 +36,23 @@ class Published:
         finally:
             os.close(fd)
         self._words = memoryview(self._map).cast("Q")
-        if self._words[0] != _MAGIC:
+        if self._words[0] != int.from_bytes(magic, "little"):
             self.close()
             raise CorruptionError(f"{path} is not what a log leaves there")
+
+    def close(self) -> None:
+        self._words.release()
+        self._map.close()
+
+
+class Published(_Words):
+    """The words of `durable`."""
+
+    name = "durable"
+    magic = b"HWDURABL"
+
+    def __init__(self, directory: Path, *, writable: bool) -> None:
+        super().__init__(directory / self.name, self.magic, writable=writable)
 
     @property
     def durable(self) -> int:
@@ -60,23 +75,49 @@ class Published:
         """Writes the words to the disk. Raises OSError."""
         self._map.flush()
 
-    def close(self) -> None:
-        self._words.release()
-        self._map.close()
+
+class Stored(_Words):
+    """The words of `stored`."""
+
+    name = "stored"
+    magic = b"HWSTORED"
+
+    def __init__(self, directory: Path, *, writable: bool) -> None:
+        super().__init__(directory / self.name, self.magic, writable=writable)
+
+    @property
+    def position(self) -> int:
+        return self._words[1]
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self._words[1] = position
 
 
 def open_or_create(directory: Path) -> Published:
-    """The appender's way in. The file appears whole: written aside, synced, renamed."""
-    path = directory / NAME
-    if not path.exists():
-        aside = directory / f"{NAME}.new"
-        with aside.open("wb") as file:
-            file.write(_MAGIC.to_bytes(8, "little").ljust(_SIZE, b"\0"))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.rename(path)
-        sync_directory(directory)
+    """The appender's way in."""
+    if not (directory / Published.name).exists():
+        _create(directory / Published.name, Published.magic)
     return Published(directory, writable=True)
+
+
+def open_or_create_stored(directory: Path) -> Stored:
+    """The reader's way in, to tell. Raises OSError."""
+    with suppress(FileNotFoundError, CorruptionError):
+        return Stored(directory, writable=True)
+    _create(directory / Stored.name, Stored.magic)
+    return Stored(directory, writable=True)
+
+
+def _create(path: Path, magic: bytes) -> None:
+    """The file appears whole: written aside, synced, renamed."""
+    aside = path.with_name(f"{path.name}.new")
+    with aside.open("wb") as file:
+        file.write(magic.ljust(_SIZE, b"\0"))
+        file.flush()
+        os.fsync(file.fileno())
+    aside.rename(path)
+    sync_directory(path.parent)
 
 
 def sync_directory(directory: Path) -> None:

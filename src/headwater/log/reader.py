@@ -11,9 +11,10 @@ from typing import ClassVar
 from headwater.errors import CorruptionError
 from headwater.events import Lane, received_ms
 from headwater.log import record
-from headwater.log.base import Chunk, Head, Record
-from headwater.log.published import Published, sync_directory
+from headwater.log.base import Chunk, Damage, Head, Record, Sound, Survey
+from headwater.log.published import Published, Stored, open_or_create_stored, sync_directory
 from headwater.log.segments import Found, Segment, bases, path_of, segments
+from headwater.log.survey import examine, survey
 
 _CLOCK_SLACK_MS = 60_000
 
@@ -26,6 +27,7 @@ class SegmentedReader(ABC):
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._published: Published | None = None
+        self._stored: Stored | None = None
         self._listing: tuple[int, tuple[Segment, ...]] = (0, ())
         self._newest_ms: dict[int, int] = {}
 
@@ -78,6 +80,12 @@ class SegmentedReader(ABC):
         with closing(self.heads(start)) as heads:
             return next((head.position for head in heads if received_ms(head.batch) >= ms), known[-1].end)
 
+    def mark(self, stored: int) -> None:
+        with suppress(OSError):
+            if self._stored is None:
+                self._stored = open_or_create_stored(self._directory)
+            self._stored.position = min(stored, self.durable())
+
     def trim(self, before: int, keep_since_ms: int) -> int:
         durable = self.durable()
         begins = bases(self._directory, self.suffix)
@@ -99,10 +107,25 @@ class SegmentedReader(ABC):
                 total += path.stat().st_size
         return total
 
+    def survey(self) -> Survey:
+        return survey(self._directory, self.suffix, self.durable())
+
+    def examine(self, start: int, payloads: bool) -> Generator[Sound | Damage, None, None]:
+        for segment in self._segments():
+            if segment.end <= start:
+                continue
+            try:
+                yield from examine(self._found, segment, max(start, segment.base), payloads)
+            except FileNotFoundError:
+                if min(bases(self._directory, self.suffix), default=0) <= segment.base:
+                    yield Damage(segment.base, segment.end, f"{segment.path.name} is gone")
+
     def close(self) -> None:
         published, self._published = self._published, None
-        if published:
-            published.close()
+        stored, self._stored = self._stored, None
+        for each in (published, stored):
+            if each:
+                each.close()
 
     def _remove(self, segment: Segment) -> None:
         segment.path.unlink(missing_ok=True)

@@ -14,9 +14,9 @@ import apsw
 from headwater.errors import CorruptionError, StartError
 from headwater.locks import WAIT_SECONDS, DirectoryLock
 from headwater.log.commit import LOST, GroupCommit, describe
-from headwater.log.published import open_or_create, sync_directory
+from headwater.log.published import Stored, open_or_create, sync_directory
 from headwater.log.reader import SegmentedReader
-from headwater.log.segments import Found, Segment, bases, path_of
+from headwater.log.segments import Found, Segment, bases, path_of, segments
 
 _SUFFIX = ".db"
 _BESIDE = ("", "-wal", "-shm")
@@ -54,11 +54,22 @@ class _Databases:
         self._segment_bytes = segment_bytes
         self._lock = lock
         self._published = open_or_create(directory)
+        self._stored: Stored | None = None
         self._open()
 
     @property
     def durable(self) -> int:
         return self._durable
+
+    def backlog(self) -> int:
+        """By whole databases."""
+        with suppress(OSError, ValueError, CorruptionError):
+            self._stored = self._stored or Stored(self._directory, writable=False)
+        stored = self._stored.position if self._stored else 0
+        with suppress(OSError):
+            held = [each.path for each in segments(self._directory, _SUFFIX, self._durable) if each.end > stored]
+            return sum([path.stat().st_size for path in held])
+        return 0
 
     def write(self, records: Sequence[bytes]) -> None:
         size = sum(map(len, records))

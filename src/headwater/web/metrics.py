@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, disable_created_metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from headwater.bounds import Bounds
 from headwater.log.base import Appender
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -58,3 +59,24 @@ class _LogFigures(Collector):
         yield GaugeMetricFamily("headwater_log_ready", "1 when the log can promise durability.", status.ready)
         yield CounterMetricFamily("headwater_log_commits", "Commits, one fsync each.", status.commits)
         yield CounterMetricFamily("headwater_log_batches", "Batches made durable.", status.batches)
+        yield GaugeMetricFamily(
+            "headwater_log_backlog_bytes", "Bytes of the log that wait to be stored.", status.backlog
+        )
+
+
+class BoundsFigures(Collector):
+    """How near the bounds are."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+
+    def collect(self) -> Iterator[Metric]:
+        bounds = self._bounds
+        yield GaugeMetricFamily(
+            "headwater_log_backlog_bound_bytes",
+            "With more waiting nothing is taken; 0: no bound.",
+            bounds.backlog_bound,
+        )
+        yield GaugeMetricFamily("headwater_disk_free_bytes", "Room on the data directory's disk.", bounds.free())
+        yield GaugeMetricFamily("headwater_disk_reserve_bytes", "With less free nothing is taken.", bounds.room.reserve)
+        yield GaugeMetricFamily("headwater_ballast_bytes", "Held for a full disk; 0: given up.", bounds.ballast_bytes)
