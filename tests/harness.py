@@ -3,10 +3,11 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
@@ -68,18 +69,30 @@ def guarded(leader: int) -> None:
 class Server:
     """`headwater serve` on a free port, in a process group of its own. After a restart the port is the same."""
 
-    def __init__(self, data_dir: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+        ca: Path | None = None,
+        wrap: Sequence[str] = (),
+        inside: Path | None = None,
+    ) -> None:
+        """`ca`: the certificate to trust when the options say that it speaks TLS. `wrap`: a command to run it in;
+        `inside`: what that calls the data directory."""
         self.data_dir = data_dir
+        self._wrap, self._inside = tuple(wrap), inside or data_dir
         self.log_path = data_dir.with_name(data_dir.name + ".server.log")
         self.port = 0
         self._options = options
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("HEADWATER_")}
         self._environment |= environment or {}
         self._process: subprocess.Popen[bytes] | None = None
+        self.verify = ssl.create_default_context(cafile=ca) if ca else True
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self.verify is True else 'https'}://127.0.0.1:{self.port}"
 
     @property
     def key(self) -> str:
@@ -98,8 +111,8 @@ class Server:
 
     def start(self, wait: bool = True) -> "Server":
         """Starts it; with `wait` returns when it is ready to take events."""
-        command = [sys.executable, "-m", "headwater", "serve", "--port", str(self.port)]
-        command += ["--data-dir", str(self.data_dir), *self._options]
+        command = [*self._wrap, sys.executable, "-m", "headwater", "serve", "--port", str(self.port)]
+        command += ["--data-dir", str(self._inside), *self._options]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -125,7 +138,7 @@ class Server:
             if found["pid"] != self.process.pid:
                 return False
             self.port = found["port"]
-            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False, verify=self.verify).status_code == 200
         except (FileNotFoundError, httpx.TransportError):
             return False
 
@@ -136,7 +149,7 @@ class Server:
 
     def client(self, key: str | None = None, **options: Any) -> httpx.Client:
         """A client with the first key, or another; close it."""
-        return keyed(self.url, key or self.key, **options)
+        return keyed(self.url, key or self.key, verify=self.verify, **options)
 
     def pids(self) -> dict[str, int]:
         """The processes that run now: `supervisor`, `gateway`, `engine`."""
@@ -145,6 +158,11 @@ class Server:
             if command[1:3] == ["-m", "headwater"]:
                 found["supervisor" if command[3] == "serve" else command[3]] = pid
         return found
+
+    def resident(self, role: str) -> int:
+        """MiB of memory that a role's process holds."""
+        with open(f"/proc/{self.pids()[role]}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) // 1024
 
     def kill_group(self) -> None:
         """kill -9 of all of it at once, as a power cut would. Idempotent."""

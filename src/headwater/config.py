@@ -23,17 +23,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8080
     windows: Windows = Windows()
+    public_url: str | None = None
+    """Where clients reach it when that is not where it listens: behind a proxy, or by a certificate's name."""
+    tls_cert: Path | None = None
+    """PEM: the certificate, and those between it and its root. With `tls_key`: TLS is spoken, and nothing else."""
+    tls_key: Path | None = None
+    """PEM, without a passphrase."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may call from a browser, as `https://shop.example`; `*` is every one."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) or addresses whose `X-Forwarded-For` is believed."""
     max_body: int = 5 * 1024 * 1024
     """Bytes of a request body, and of what a compressed one inflates to."""
     max_event: int = 256 * 1024
     """Bytes of one event as JSON."""
     max_in_flight: int = 1000
     """Ingest requests answered at once; one more is told to come back (503)."""
+    max_bodies: int = 256 * 1024 * 1024
+    """Bytes that the bodies of all requests take at once, inflated; one more is told to come back (503)."""
+    max_connections: int = 10_000
+    """Connections open at once; past that, idle ones and those that send no request make room."""
     segment_bytes: int = 64 * 1024 * 1024
     """Size at which a log segment is closed and the next one begun."""
     reserve_bytes: int = 256 * 1024 * 1024
     """Batches are refused (503) with less disk left than this, or than a twentieth of a small disk: the engine needs
-    room to store what was taken."""
+    room to store what was taken. 0: until the disk is full."""
+    ballast_bytes: int = 64 * 1024 * 1024
+    """Size of a file that is given up when the disk is full all the same; on a small disk a fortieth of it. 0: none."""
+    max_backlog_bytes: int = 2 * 1024 * 1024 * 1024
+    """Batches are refused (503) while this much of the log waits to be stored. 0: no bound."""
     block_events: int = 50_000
     """The most events the engine inserts at once."""
 
@@ -44,6 +62,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def store_dir(self) -> Path:
         return self.data_dir / "store"
+
+    @property
+    def ballast_path(self) -> Path:
+        return self.data_dir / "ballast"
 
     @property
     def catalog_path(self) -> Path:

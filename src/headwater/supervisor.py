@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -179,11 +180,17 @@ async def _first(*waits: Coroutine[Any, Any, Any], seconds: float | None = None)
 
 
 class Supervisor:
-    """Runs `roles` until a signal or a refusal ends it; they are stopped in the order given."""
+    """Runs `roles` until a signal or a refusal ends it; they are stopped in the order given.
 
-    def __init__(self, roles: Sequence[Role], listener: socket.socket, environment: Mapping[str, str]) -> None:
+    `tls`: what is spoken on `listener` is TLS.
+    """
+
+    def __init__(
+        self, roles: Sequence[Role], listener: socket.socket, environment: Mapping[str, str], tls: bool = False
+    ) -> None:
         self._children = [_Child(role, environment) for role in roles]
         self._listener = listener
+        self._tls = _unverified() if tls else None
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._asked = 0.0
@@ -232,7 +239,7 @@ class Supervisor:
 
     async def _greet(self, ready: Callable[[], None]) -> None:
         address = self._listener.getsockname()
-        while not await _answers(address):
+        while not await _answers(address, self._tls):
             await _first(self._stop.wait(), seconds=_POLL_SECONDS)
         ready()
 
@@ -241,12 +248,20 @@ async def _done(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-async def _answers(address: tuple[Any, ...]) -> bool:
+def _unverified() -> ssl.SSLContext:
+    """For asking our own socket, of which we know whose it is: the certificate is for another name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def _answers(address: tuple[Any, ...], tls: ssl.SSLContext | None) -> bool:
     """Whether the server at `address` says that it is ready. Waits in the backlog for one that is starting."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104  compared, not bound
     with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
         async with asyncio.timeout(5):
-            reader, writer = await asyncio.open_connection(host, address[1])
+            reader, writer = await asyncio.open_connection(host, address[1], ssl=tls)
             with contextlib.closing(writer):
                 writer.write(b"GET /readyz HTTP/1.1\r\nHost: headwater\r\nConnection: close\r\n\r\n")
                 return b" 200 " in await reader.readline()

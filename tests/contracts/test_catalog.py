@@ -20,6 +20,7 @@ from headwater.catalog.base import (
 from headwater.catalog.credentials import load_secret, read_credentials
 from headwater.catalog.preset import ECOMMERCE
 from headwater.catalog.sqlite import LOOK_SECONDS, SqliteCatalog
+from headwater.catalog.view import SqliteCatalogView
 from headwater.clock import now_ms
 from headwater.config import Settings
 from headwater.errors import ConflictError, CorruptionError, InvalidError, NotFoundError, StartError, UnavailableError
@@ -636,3 +637,42 @@ def test_nothing_is_left_lying_about(catalog: Catalog, settings: Settings) -> No
     names = {file.name for file in settings.data_dir.iterdir()}
     assert names - {"catalog.db-wal", "catalog.db-shm"} == {"catalog.db", "key-secret", "credentials.json"}
     assert os.access(settings.catalog_path, os.W_OK)
+
+
+# --- a doctor's view ---------------------------------------------------------------------------------------------
+
+
+def test_a_view_tells_everything_and_touches_nothing(reopen: Open, settings: Settings, tmp_path: Path) -> None:
+    catalog = reopen()
+    workspace, _ = catalog.create_workspace(ME, "acme")
+    made, _ = catalog.create_key(ME, workspace.id, "spare", frozenset(("read",)))
+    signal = catalog.create_signal(ME, workspace.id, NewSignal(name="seen", type="event"))
+    catalog.add_version(ME, workspace.id, signal.slug, {"required": ["a"]})
+    catalog.archive_signal(ME, workspace.id, signal.slug)
+    catalog.rotate_key(ME, workspace.id, made.id, 0)
+
+    def look(scratch: Path | None) -> None:
+        view = SqliteCatalogView(settings.catalog_path, scratch)
+        contents = view.contents()
+        assert [each.name for each in contents.workspaces] == ["acme"]
+        assert (len(contents.keys), len(contents.signals), len(contents.versions)) == (3, 17, 17)
+        actions = [each.action for each in contents.made]
+        assert actions == ["workspace.create", "key.create", "signal.create", "signal.publish", "key.rotate"]
+        assert view.faults(quick=False) == view.faults(quick=True) == []
+        view.close()
+
+    look(None)
+    catalog.close()
+    before = {each.name: each.read_bytes() for each in settings.data_dir.iterdir()}
+    look(tmp_path)
+    assert {each.name: each.read_bytes() for each in settings.data_dir.iterdir()} == before
+
+
+def test_a_view_of_a_damaged_or_lost_catalog_says_so(reopen: Open, settings: Settings, tmp_path: Path) -> None:
+    reopen().close()
+    settings.catalog_path.write_bytes(b"this is no database at all" * 100)
+    with pytest.raises(CorruptionError):
+        SqliteCatalogView(settings.catalog_path, tmp_path)
+    settings.catalog_path.unlink()
+    with pytest.raises(CorruptionError, match="gone"):
+        SqliteCatalogView(settings.catalog_path, tmp_path)

@@ -30,7 +30,7 @@ class Engine:
         self.parts = parts
         self.status: Status | None = None
         """What the pipeline is said to be, when a test needs it otherwise than it is."""
-        app = engine_app(parts.insight, lambda: self.status or parts.pipeline.status())
+        app = engine_app(parts.insight, lambda: self.status or parts.pipeline.status(), parts.store)
         self.server = uvicorn.Server(uvicorn.Config(app, uds=str(socket), lifespan="off", log_level="error"))
         self.thread = threading.Thread(target=self.server.run)
         self.client = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://engine", timeout=60)

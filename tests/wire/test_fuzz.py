@@ -1,7 +1,13 @@
 """Mutated bodies: whatever comes, the answer is one of the documented ones, in the dialect's shape."""
 
 import json
+import os
 import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,3 +106,67 @@ def test_mutated_bodies(server: Server, client: Client, language: Language) -> N
     events = [json.loads(line) for line in client.call("GET", "/v1/events/export").body.splitlines()]
     assert {event["id"][:-2] + "00" for event in events} == set(acknowledged)
     assert {event["status"] for event in events} <= {"processed", "rejected"}
+
+
+def send_mutants(server: Server, client: Client, seed: int, requests: int) -> dict[str, dict[str, Any]]:
+    """So many requests of each dialect, both at the same time; what came back, by dialect."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    began, running = time.monotonic(), {}
+    for language in LANGUAGES:
+        task = {"port": client.port, "key": client.key, "dialect": language.name, "seed": seed, "requests": requests}
+        command = [sys.executable, str(Path(__file__).with_name("fuzzing.py"))]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        running[language.name] = subprocess.Popen(command, env=environment, **pipes)
+        print(json.dumps(task), file=running[language.name].stdin, flush=True)
+    found = {name: json.loads(process.communicate()[0]) for name, process in running.items()}
+    for name, told in found.items():
+        print(name, dict(sorted(told["statuses"].items())), sum(told["batches"].values()), "events acknowledged")
+    print(f"{time.monotonic() - began:.0f} s")
+    return found
+
+
+def check_mutants(server: Server, client: Client, seed: int, requests: int) -> None:
+    """Every answer came and is a documented one; what was acknowledged is stored, each event once; nothing else is."""
+    for slug, limit in (("visits", None), ("strict", None), ("rare", 30)):
+        signal = {"name": slug, "slug": slug, "type": "event", "rate_limit": limit}
+        assert client.call("POST", "/v1/signals", signal).status == 201
+    schema = {"type": "object", "required": ["page"], "properties": {"page": {"type": "string"}}}
+    assert client.call("POST", "/v1/signals/strict/versions", {"schema": schema}).status == 201
+    pids, before = server.pids(), server.resident("gateway")
+
+    found = send_mutants(server, client, seed, requests)
+    faults = [fault for told in found.values() for fault in told["faults"]]
+    assert not faults, "\n".join(faults)
+    for told in found.values():
+        assert sum(told["statuses"].values()) >= requests - 8
+        assert told["statuses"]["200"] > requests // 20
+    print("gateway MiB:", before, "to", server.resident("gateway"))
+    assert server.resident("gateway") < before + 200
+    assert server.pids() == pids, "a role died and was started again"
+    assert "an ingest request failed" not in server.log(10_000_000)
+
+    server.wait_drained()
+    expected = Counter[str]()
+    for told in found.values():
+        expected.update(told["batches"])
+    client.close()  # it has been idle for long, and the server may be about to close it
+    lines = client.call("GET", "/v1/events/export").body.splitlines()
+    events = [json.loads(line) for line in lines]
+    assert len({event["id"] for event in events}) == len(events)
+    stored = Counter(event["id"][:-2] + "00" for event in events)
+    assert stored == expected
+    assert {event["status"] for event in events} <= {"processed", "rejected"}
+
+
+def test_mutants(server: Server, client: Client) -> None:
+    check_mutants(server, client, seed=1, requests=4000)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(900)
+def test_200_000_mutants_a_dialect(fresh_server: Server) -> None:
+    with fresh_server.client() as operator:
+        made = operator.post("/v1/workspaces", json={"name": "mutants"}).json()
+    client = Client(fresh_server.url, made["api_key"], timeout=300)
+    check_mutants(fresh_server, client, seed=20_261_122, requests=200_000)
+    client.close()

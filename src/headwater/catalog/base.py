@@ -25,6 +25,19 @@ DEFAULT_WORKSPACE = "default"
 """The name of the workspace that the first start makes."""
 
 
+class Actor(msgspec.Struct, frozen=True, gc=False):
+    """Who changes something."""
+
+    id: str
+    """A key's id; `command-line` or `first-start` where no key was used."""
+    address: str | None = None
+    """Where the request came from."""
+
+
+By = Actor | str
+"""Who changes something; an id alone where there was no request."""
+
+
 class Principal(msgspec.Struct, frozen=True, gc=False):
     """Who asks: one workspace's key, and what it may do."""
 
@@ -32,6 +45,12 @@ class Principal(msgspec.Struct, frozen=True, gc=False):
     """`ws_` + 8 base62."""
     key_id: str
     scopes: frozenset[Scope]
+    address: str | None = None
+    """Where the request came from; told only of requests that may change something."""
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.key_id, self.address)
 
 
 class Workspace(msgspec.Struct, frozen=True, gc=False):
@@ -77,6 +96,8 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     """The id of what was changed."""
     detail: dict[str, Any]
     at_ms: int
+    address: str | None = None
+    """Where the request came from; None where there was none."""
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -86,6 +107,31 @@ class Credentials(msgspec.Struct, frozen=True):
     """The workspace's name."""
     api_key: str
     url: str
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """Everything in the catalog, as it stands there."""
+
+    workspaces: Sequence[Workspace]
+    keys: Sequence[Key]
+    signals: Sequence[Signal]
+    """Archived ones too. `latest` is not set: it is no column."""
+    versions: Sequence[SchemaVersion]
+    """By signal, oldest first."""
+    made: Sequence[Change]
+    """What the audit says of workspaces, signals, schemas and keys that were made, oldest first."""
+
+
+class Examined(Protocol):
+    """The catalog as a doctor sees it. Raises CorruptionError when its file cannot be read."""
+
+    def contents(self) -> Contents:
+        """All of one moment."""
+
+    def faults(self, quick: bool) -> list[str]:
+        """What is wrong inside its file; empty when nothing is."""
+
+    def close(self) -> None: ...
 
 
 class NewSignal(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,7 +196,7 @@ class Catalog(Protocol):
 
     def create_workspace(
         self,
-        actor: str,
+        actor: By,
         name: str,
         preset: str | None = "ecommerce",
         scopes: frozenset[Scope] = WORKSPACE_SCOPES,
@@ -158,31 +204,31 @@ class Catalog(Protocol):
     ) -> tuple[Workspace, str]:
         """The workspace and its first key (`key`, or a new one). ConflictError when the name is taken."""
 
-    def set_default_region(self, actor: str, workspace: str, region: str | None) -> Workspace: ...
+    def set_default_region(self, actor: By, workspace: str, region: str | None) -> Workspace: ...
 
-    def create_signal(self, actor: str, workspace: str, new: NewSignal) -> Signal:
+    def create_signal(self, actor: By, workspace: str, new: NewSignal) -> Signal:
         """ConflictError when the slug is taken, even by an archived signal."""
 
-    def update_signal(self, actor: str, workspace: str, slug: str, changes: SignalChanges) -> Signal: ...
+    def update_signal(self, actor: By, workspace: str, slug: str, changes: SignalChanges) -> Signal: ...
 
-    def archive_signal(self, actor: str, workspace: str, slug: str) -> None:
+    def archive_signal(self, actor: By, workspace: str, slug: str) -> None:
         """It is as if it had never been, but its slug stays taken."""
 
-    def add_version(self, actor: str, workspace: str, slug: str, schema: object) -> SchemaVersion:
+    def add_version(self, actor: By, workspace: str, slug: str, schema: object) -> SchemaVersion:
         """Publishes the next version. InvalidError when it is no schema we take."""
 
     def keys(self, workspace: str) -> Sequence[Key]:
         """All of them, revoked ones too, oldest first."""
 
     def create_key(
-        self, actor: str, workspace: str, name: str, scopes: frozenset[Scope], expires_ms: int | None = None
+        self, actor: By, workspace: str, name: str, scopes: frozenset[Scope], expires_ms: int | None = None
     ) -> tuple[Key, str]:
         """The key, and its text, which is told this once."""
 
-    def revoke_key(self, actor: str, workspace: str, key_id: str) -> Key:
+    def revoke_key(self, actor: By, workspace: str, key_id: str) -> Key:
         """Idempotent."""
 
-    def rotate_key(self, actor: str, workspace: str, key_id: str, grace_seconds: int) -> tuple[Key, str]:
+    def rotate_key(self, actor: By, workspace: str, key_id: str, grace_seconds: int) -> tuple[Key, str]:
         """A new key of the same name and scopes; the old one ends after the grace. ConflictError if it has ended."""
 
     def audit(self, workspace: str, limit: int, before: int | None = None) -> Sequence[Change]:

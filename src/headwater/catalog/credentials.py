@@ -61,11 +61,13 @@ def first_start(catalog: Catalog, settings: Settings) -> Credentials | None:
 
 
 def url_of(settings: Settings) -> str:
-    """Where a client on this machine reaches the server."""
-    host = settings.host
+    """Where clients reach the server: where the operator says, else where one on this machine does."""
+    if settings.public_url:
+        return settings.public_url
+    scheme, host = "https" if settings.tls_cert else "http", settings.host
     if host in ("", "0.0.0.0", "::"):  # noqa: S104  compared, not bound
         host = "127.0.0.1"
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    return f"{scheme}://[{host}]:{settings.port}" if ":" in host else f"{scheme}://{host}:{settings.port}"
 
 
 def read_credentials(path: Path) -> Credentials | None:

@@ -17,6 +17,7 @@ Record = Workspace | Key | Signal | SchemaVersion | Change
 
 _HERE = Path(__file__).parent
 _MIGRATIONS = sorted((_HERE / "migrations").glob("*.sql"))
+VERSION = len(_MIGRATIONS)
 _STATEMENTS = dict(
     re.findall(r"^-- name: (\w+)\n(.*?)(?=\n-- name:|\Z)", (_HERE / "statements.sql").read_text(), re.M | re.S)
 )
@@ -33,34 +34,15 @@ _PUT: dict[type, str] = {
 }
 
 
-class Database:
-    """Durable when a transaction ends: WAL, `synchronous=FULL`. Another process may write between two transactions."""
+class Tables:
+    """The tables as they stand, through a connection."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            path.touch(mode=0o600)
-            self._connection = apsw.Connection(str(path))
-            self._connection.set_busy_timeout(_BUSY_MS)
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
-                self._connection.execute(f"PRAGMA {pragma}")
-            self._migrate()
-        except (apsw.CorruptError, apsw.NotADBError) as error:
-            raise CorruptionError(f"the catalog {path} is damaged: {error}") from error
-        except (apsw.Error, OSError) as error:
-            raise StartError(f"cannot open the catalog {path}: {error}") from error
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
 
-    def _migrate(self) -> None:
-        with self._at_once():
-            done = self._connection.pragma("user_version")
-            if done > len(_MIGRATIONS):
-                raise StartError("the catalog was made by a newer headwater")
-            for number, script in enumerate(_MIGRATIONS[done:], done + 1):
-                self._connection.execute(script.read_text())
-                self._connection.pragma("user_version", number)
-
-    def moved(self) -> int:
-        """A number that changes when another connection has written (raises apsw.Error)."""
-        version: int = self._connection.pragma("data_version")
+    def version(self) -> int:
+        """How many migrations the file has seen; `VERSION` is what this headwater reads."""
+        version: int = self._connection.pragma("user_version")
         return version
 
     def workspaces(self) -> list[Workspace]:
@@ -82,11 +64,46 @@ class Database:
         with _told():
             return [Change(**row) for row in self._rows("changes", workspace=workspace, limit=limit, before=before)]
 
+    def made(self) -> list[Change]:
+        """What the audit says of anything that was made, oldest first."""
+        return [Change(**row) for row in self._rows("made")]
+
     def _rows(self, statement: str, **parameters: object) -> Iterator[dict[str, Any]]:
         cursor = self._connection.execute(_STATEMENTS[statement], parameters)
         for values in cursor:
             row = dict(zip((name for name, _ in cursor.get_description()), values, strict=True))
             yield {name: msgspec.json.decode(value) if name in _JSON else value for name, value in row.items()}
+
+
+class Database(Tables):
+    """Durable when a transaction ends: WAL, `synchronous=FULL`. Another process may write between two transactions."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.touch(mode=0o600)
+            super().__init__(apsw.Connection(str(path)))
+            self._connection.set_busy_timeout(_BUSY_MS)
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self._migrate()
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise CorruptionError(f"the catalog {path} is damaged: {error}") from error
+        except (apsw.Error, OSError) as error:
+            raise StartError(f"cannot open the catalog {path}: {error}") from error
+
+    def _migrate(self) -> None:
+        with self._at_once():
+            done = self.version()
+            if done > VERSION:
+                raise StartError("the catalog was made by a newer headwater")
+            for number, script in enumerate(_MIGRATIONS[done:], done + 1):
+                self._connection.execute(script.read_text())
+                self._connection.pragma("user_version", number)
+
+    def moved(self) -> int:
+        """A number that changes when another connection has written (raises apsw.Error)."""
+        version: int = self._connection.pragma("data_version")
+        return version
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

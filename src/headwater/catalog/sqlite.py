@@ -15,6 +15,8 @@ from msgspec import UNSET
 from headwater.catalog import credentials
 from headwater.catalog.base import (
     WORKSPACE_SCOPES,
+    Actor,
+    By,
     Change,
     Credentials,
     Key,
@@ -118,7 +120,7 @@ class SqliteCatalog:
 
     def create_workspace(
         self,
-        actor: str,
+        actor: By,
         name: str,
         preset: str | None = "ecommerce",
         scopes: frozenset[Scope] = WORKSPACE_SCOPES,
@@ -137,7 +139,7 @@ class SqliteCatalog:
             write.put(_change(workspace.id, actor, "workspace.create", workspace.id, name=name, preset=preset))
         return workspace, text
 
-    def set_default_region(self, actor: str, workspace: str, region: str | None) -> Workspace:
+    def set_default_region(self, actor: By, workspace: str, region: str | None) -> Workspace:
         region = check_region(region) if region is not None else None
         with self._writing() as write:
             changed = msgspec.structs.replace(self.workspace(workspace), default_region=region)
@@ -146,7 +148,7 @@ class SqliteCatalog:
 
     # --- signals ----------------------------------------------------------------------------------------------------
 
-    def create_signal(self, actor: str, workspace: str, new: NewSignal) -> Signal:
+    def create_signal(self, actor: By, workspace: str, new: NewSignal) -> Signal:
         signal, *versions = _new_signal(workspace, new)
         assert isinstance(signal, Signal)
         with self._writing() as write:
@@ -155,7 +157,7 @@ class SqliteCatalog:
             write.put(signal, *versions, _change(workspace, actor, "signal.create", signal.id, slug=signal.slug))
         return self._live(workspace, signal.slug)
 
-    def update_signal(self, actor: str, workspace: str, slug: str, changes: SignalChanges) -> Signal:
+    def update_signal(self, actor: By, workspace: str, slug: str, changes: SignalChanges) -> Signal:
         asked = msgspec.structs.asdict(changes)
         asked = {field: value for field, value in asked.items() if value is not UNSET}
         if "name" in asked:
@@ -165,12 +167,12 @@ class SqliteCatalog:
             write.put(signal, _change(workspace, actor, "signal.update", signal.id, slug=slug, **asked))
         return self._live(workspace, slug)
 
-    def archive_signal(self, actor: str, workspace: str, slug: str) -> None:
+    def archive_signal(self, actor: By, workspace: str, slug: str) -> None:
         with self._writing() as write:
             signal = msgspec.structs.replace(self._live(workspace, slug), archived=True)
             write.put(signal, _change(workspace, actor, "signal.archive", signal.id, slug=slug))
 
-    def add_version(self, actor: str, workspace: str, slug: str, schema: object) -> SchemaVersion:
+    def add_version(self, actor: By, workspace: str, slug: str, schema: object) -> SchemaVersion:
         validator = schemas.compile(schema)
         assert isinstance(schema, dict)
         with self._writing() as write:
@@ -193,7 +195,7 @@ class SqliteCatalog:
         return [key for key in self._memory.keys.values() if key.workspace == workspace]
 
     def create_key(
-        self, actor: str, workspace: str, name: str, scopes: frozenset[Scope], expires_ms: int | None = None
+        self, actor: By, workspace: str, name: str, scopes: frozenset[Scope], expires_ms: int | None = None
     ) -> tuple[Key, str]:
         text = new_key()
         with self._writing() as write:
@@ -201,7 +203,7 @@ class SqliteCatalog:
             write.put(key, _change(workspace, actor, "key.create", key.id, name=key.name, scopes=sorted(scopes)))
         return key, text
 
-    def revoke_key(self, actor: str, workspace: str, key_id: str) -> Key:
+    def revoke_key(self, actor: By, workspace: str, key_id: str) -> Key:
         with self._writing() as write:
             key = self._key(workspace, key_id)
             if key.revoked_ms is None:
@@ -209,7 +211,7 @@ class SqliteCatalog:
                 write.put(key, _change(workspace, actor, "key.revoke", key.id))
         return key
 
-    def rotate_key(self, actor: str, workspace: str, key_id: str, grace_seconds: int) -> tuple[Key, str]:
+    def rotate_key(self, actor: By, workspace: str, key_id: str, grace_seconds: int) -> tuple[Key, str]:
         text, now = new_key(), now_ms()
         with self._writing() as write:
             old = self._key(workspace, key_id)
@@ -304,5 +306,6 @@ def _new_signal(workspace: str, new: NewSignal) -> list[Record]:
     return [signal_rules.check(signal), *versions]
 
 
-def _change(workspace: str, actor: str, action: str, target: str, **detail: Any) -> Change:
-    return Change(0, workspace, actor, action, target, detail, now_ms())
+def _change(workspace: str, actor: By, action: str, target: str, **detail: Any) -> Change:
+    who = actor if isinstance(actor, Actor) else Actor(actor)
+    return Change(0, workspace, who.id, action, target, detail, now_ms(), who.address)

@@ -36,9 +36,14 @@ ON CONFLICT (id) DO UPDATE SET name = :name, active = :active, rate_limit = :rat
 INSERT INTO schema_version (signal_id, version, schema, created_ms) VALUES (:signal_id, :version, :schema, :created_ms)
 
 -- name: put_change
-INSERT INTO audit (workspace, actor, action, target, detail, at_ms)
-VALUES (:workspace, :actor, :action, :target, :detail, :at_ms)
+INSERT INTO audit (workspace, actor, action, target, detail, at_ms, address)
+VALUES (:workspace, :actor, :action, :target, :detail, :at_ms, :address)
 
 -- name: changes
-SELECT id, workspace, actor, action, target, detail, at_ms
+SELECT id, workspace, actor, action, target, detail, at_ms, address
 FROM audit WHERE workspace = :workspace AND id < :before ORDER BY id DESC LIMIT :limit
+
+-- name: made
+SELECT id, workspace, actor, action, target, detail, at_ms
+FROM audit WHERE action IN ('workspace.create', 'signal.create', 'signal.publish', 'key.create', 'key.rotate')
+ORDER BY id

@@ -4,6 +4,7 @@ import functools
 import inspect
 import ipaddress
 import json
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,10 @@ ApiKey = Annotated[
     str | None, typer.Option(envvar="HEADWATER_KEY", help="An API key; from credentials.json when absent.")
 ]
 DataDir = Annotated[Path, typer.Option(envvar="HEADWATER_DATA_DIR", help="Where credentials.json lies.")]
+Ca = Annotated[
+    Path | None,
+    typer.Option(envvar="HEADWATER_CA", help="PEM file of a certificate to trust, as of a self-signed server."),
+]
 DATA_DIR = Path("data")
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -35,13 +40,14 @@ class ApiError(Exception):
 class Api:
     """One headwater as one key sees it."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, ca: Path | None = None) -> None:
         self.url = url.rstrip("/")
         self._client = httpx.Client(
             base_url=self.url,
             headers={"authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(60, connect=5),
             trust_env=not _is_local(url),
+            verify=_trust(ca),
         )
 
     def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
@@ -74,13 +80,18 @@ class Api:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise ApiError(f"{self.url} has a certificate that is not trusted: {error} ({_CA_HELP})") from None
             raise ApiError(f"nothing answers at {self.url}; is headwater serving? (headwater serve)") from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise ApiError(f"no answer from {self.url}: {error}") from None
 
 
-def connect(url: Url = None, key: ApiKey = None, data_dir: DataDir = DATA_DIR) -> Api:
+_CA_HELP = "--ca FILE trusts a certificate, --url https://NAME asks by the name that is in it"
+
+
+def connect(url: Url = None, key: ApiKey = None, ca: Ca = None, data_dir: DataDir = DATA_DIR) -> Api:
     """By what is given, and for the rest by credentials.json."""
     kept = credentials(data_dir)
     key = key or kept.get("api_key")
@@ -89,7 +100,7 @@ def connect(url: Url = None, key: ApiKey = None, data_dir: DataDir = DATA_DIR) -
             f"there is no {data_dir / 'credentials.json'}: give --data-dir, or --url and --key "
             f"(a lost key is replaced by: headwater keys create --data-dir {data_dir})"
         )
-    return Api(url or kept.get("url") or DEFAULT_URL, key)
+    return Api(url or kept.get("url") or DEFAULT_URL, key, ca)
 
 
 def credentials(data_dir: Path) -> dict[str, str]:
@@ -156,6 +167,18 @@ def _why(response: httpx.Response) -> str:
 
 def _given(params: dict[str, Any]) -> dict[str, Any]:
     return {name.rstrip("_"): value for name, value in params.items() if value is not None}
+
+
+def _trust(ca: Path | None) -> ssl.SSLContext:
+    """What this machine trusts, and the certificates of that file, be they a root's or the server's own."""
+    context = httpx.create_ssl_context()
+    if ca is not None:
+        try:
+            context.load_verify_locations(ca)
+        except OSError as error:  # ssl.SSLError is one
+            raise ApiError(f"cannot read certificates from {ca}: {error.strerror or error}") from None
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def _is_local(url: str) -> bool:

@@ -12,6 +12,7 @@ from headwater.cli.api import (
     Api,
     ApiError,
     ApiKey,
+    Ca,
     DataDir,
     Url,
     connect,
@@ -49,6 +50,7 @@ def create(
     as_json: Json = False,
     url: Url = None,
     key: ApiKey = None,
+    ca: Ca = None,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Create a key, and print it this once.
@@ -58,7 +60,7 @@ def create(
     """
     scopes = [each.value for each in scope] if scope else None
     with api_told():
-        made = None if offline else _online(name, scopes, url, key, data_dir)
+        made = None if offline else _online(name, scopes, url, key, ca, data_dir)
         print_record(made or _offline(name, scopes, workspace, url, data_dir), as_json)
 
 
@@ -82,7 +84,7 @@ def rotate(
 
 
 def _online(
-    name: str, scopes: list[str] | None, url: str | None, key: str | None, data_dir: Path
+    name: str, scopes: list[str] | None, url: str | None, key: str | None, ca: Path | None, data_dir: Path
 ) -> dict[str, Any] | None:
     """By the server; None when there is no key to ask with, or the one asked does not answer and its files are here."""
     has_catalog = (data_dir / "catalog.db").exists()
@@ -90,7 +92,7 @@ def _online(
         return None
     body = {"name": name} | ({"scopes": scopes} if scopes else {})
     try:
-        made: dict[str, Any] = connect(url, key, data_dir).call("POST", "/v1/keys", body)
+        made: dict[str, Any] = connect(url, key, ca, data_dir).call("POST", "/v1/keys", body)
     except ApiError as error:
         if error.status == 0 and has_catalog and url is None:
             return None

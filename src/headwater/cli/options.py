@@ -22,6 +22,32 @@ def settings_of(
     port: Annotated[
         int, typer.Option(min=0, max=65535, envvar="HEADWATER_PORT", help="Port to listen on; 0: any free one.")
     ] = _DEFAULT.port,
+    public_url: Annotated[
+        str | None,
+        typer.Option(envvar="HEADWATER_PUBLIC_URL", help="Where clients reach it, if not on host and port."),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(envvar="HEADWATER_TLS_CERT", help="PEM file: certificate and chain, for TLS.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(envvar="HEADWATER_TLS_KEY", help="PEM file: the certificate's private key.")
+    ] = None,
+    cors_origins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cors-origin",
+            envvar="HEADWATER_CORS_ORIGINS",
+            help="An origin whose pages may call from a browser, as https://shop.example; * for all. Repeatable.",
+        ),
+    ] = None,
+    trusted_proxies: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxy",
+            envvar="HEADWATER_TRUSTED_PROXIES",
+            help="Address or network (CIDR) of a proxy whose X-Forwarded-For is believed. Repeatable.",
+        ),
+    ] = None,
     past_window_minutes: Annotated[
         int,
         typer.Option(
@@ -38,9 +64,31 @@ def settings_of(
     max_event: Annotated[
         int, typer.Option(min=1, envvar="HEADWATER_MAX_EVENT", help="Bytes of one event as JSON.")
     ] = _DEFAULT.max_event,
+    max_bodies: Annotated[
+        int, typer.Option(min=1, envvar="HEADWATER_MAX_BODIES", help="Bytes of all request bodies held at once.")
+    ] = _DEFAULT.max_bodies,
+    max_connections: Annotated[
+        int, typer.Option(min=1, envvar="HEADWATER_MAX_CONNECTIONS", help="Connections open at once.")
+    ] = _DEFAULT.max_connections,
     segment_bytes: Annotated[
         int, typer.Option(min=4096, envvar="HEADWATER_SEGMENT_BYTES", help="Bytes at which a log segment is closed.")
     ] = _DEFAULT.segment_bytes,
+    reserve_bytes: Annotated[
+        int,
+        typer.Option(min=0, envvar="HEADWATER_RESERVE_BYTES", help="Nothing is taken with less of the disk free."),
+    ] = _DEFAULT.reserve_bytes,
+    ballast_bytes: Annotated[
+        int,
+        typer.Option(
+            min=0, envvar="HEADWATER_BALLAST_BYTES", help="Size of a file to be given up when the disk is full."
+        ),
+    ] = _DEFAULT.ballast_bytes,
+    max_backlog_bytes: Annotated[
+        int,
+        typer.Option(
+            min=0, envvar="HEADWATER_MAX_BACKLOG_BYTES", help="Nothing is taken while so much waits to be stored."
+        ),
+    ] = _DEFAULT.max_backlog_bytes,
     block_events: Annotated[
         int, typer.Option(min=1, envvar="HEADWATER_BLOCK_EVENTS", help="The most events inserted at once.")
     ] = _DEFAULT.block_events,
@@ -50,10 +98,20 @@ def settings_of(
         data_dir=data_dir.absolute(),
         host=host,
         port=port,
+        public_url=public_url.rstrip("/") if public_url else None,
+        tls_cert=tls_cert and tls_cert.absolute(),
+        tls_key=tls_key and tls_key.absolute(),
+        cors_origins=_several(cors_origins),
+        trusted_proxies=_several(trusted_proxies),
         windows=Windows(past_ms=past_window_minutes * MINUTE_MS, future_ms=future_window_minutes * MINUTE_MS),
         max_body=max_body,
         max_event=max_event,
+        max_bodies=max_bodies,
+        max_connections=max_connections,
         segment_bytes=segment_bytes,
+        reserve_bytes=reserve_bytes,
+        ballast_bytes=ballast_bytes,
+        max_backlog_bytes=max_backlog_bytes,
         block_events=block_events,
     )
 
@@ -64,13 +122,28 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "HEADWATER_DATA_DIR": str(settings.data_dir),
         "HEADWATER_HOST": settings.host,
         "HEADWATER_PORT": str(settings.port),
+        "HEADWATER_PUBLIC_URL": settings.public_url or "",
+        "HEADWATER_TLS_CERT": str(settings.tls_cert or ""),
+        "HEADWATER_TLS_KEY": str(settings.tls_key or ""),
+        "HEADWATER_CORS_ORIGINS": " ".join(settings.cors_origins),
+        "HEADWATER_TRUSTED_PROXIES": " ".join(settings.trusted_proxies),
         "HEADWATER_PAST_WINDOW_MINUTES": str(settings.windows.past_ms // MINUTE_MS),
         "HEADWATER_FUTURE_WINDOW_MINUTES": str(settings.windows.future_ms // MINUTE_MS),
         "HEADWATER_MAX_BODY": str(settings.max_body),
         "HEADWATER_MAX_EVENT": str(settings.max_event),
+        "HEADWATER_MAX_BODIES": str(settings.max_bodies),
+        "HEADWATER_MAX_CONNECTIONS": str(settings.max_connections),
         "HEADWATER_SEGMENT_BYTES": str(settings.segment_bytes),
+        "HEADWATER_RESERVE_BYTES": str(settings.reserve_bytes),
+        "HEADWATER_BALLAST_BYTES": str(settings.ballast_bytes),
+        "HEADWATER_MAX_BACKLOG_BYTES": str(settings.max_backlog_bytes),
         "HEADWATER_BLOCK_EVENTS": str(settings.block_events),
     }
+
+
+def _several(given: list[str] | None) -> tuple[str, ...]:
+    """A list's items, whether the option was repeated or the variable holds them with commas or spaces between."""
+    return tuple(item for text in given or () for item in text.replace(",", " ").split())
 
 
 def takes_settings(command: Callable[..., None]) -> Callable[..., None]:

@@ -18,6 +18,8 @@ import typer
 from msgspec import structs
 
 from headwater import logs
+from headwater.ballast import Ballast
+from headwater.bounds import room_of
 from headwater.catalog.credentials import read_credentials, url_of
 from headwater.cli.options import environment_of, takes_settings
 from headwater.config import Settings
@@ -70,6 +72,21 @@ def _check(settings: Settings) -> None:
             f"the data directory's path is {len(path) - _SOCKET_PATH} bytes too long for the socket in it; "
             f"choose a shorter --data-dir than {settings.data_dir}"
         )
+    if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
+        raise SettingsError(f"--public-url must begin with https:// or http://, not {settings.public_url}")
+    _check_door(settings)
+
+
+def _check_door(settings: Settings) -> None:
+    """Here already, so that `serve` ends at once and says why, before it starts anything."""
+    from headwater.web import cors, forwarded, tls  # late: imported at the top they would slow every command
+
+    cors.check_origins(settings.cors_origins)
+    forwarded.Clients(settings.trusted_proxies)
+    if settings.tls_cert and settings.tls_key:
+        tls.load(settings.tls_cert, settings.tls_key)
+    elif settings.tls_cert or settings.tls_key:
+        raise SettingsError("TLS needs both --tls-cert and --tls-key")
 
 
 def _make(data_dir: Path) -> None:
@@ -104,9 +121,10 @@ def serve(settings: Settings, log_level: LogLevel = "info", start_wait: Wait = W
         DirectoryLock(settings.data_dir / "serve.lock", start_wait),
         listen(settings.host, settings.port, start_wait) as listener,
     ):
+        Ballast(settings.ballast_path, room_of(settings).ballast).drop_if_needed()
         settings = structs.replace(settings, port=listener.getsockname()[1])
         environment = os.environ | environment_of(settings) | _CHILDREN | {"HEADWATER_LOG_LEVEL": log_level}
-        supervisor = Supervisor(_roles(settings, listener), listener, environment)
+        supervisor = Supervisor(_roles(settings, listener), listener, environment, tls=bool(settings.tls_cert))
         with _announced(settings):
             code = asyncio.run(supervisor.run(lambda: _greet(settings, first)))
     raise typer.Exit(code)
@@ -144,19 +162,19 @@ headwater serves on $url
   its first key is in $credentials
   Send a first event, in the one dialect or the other:
 
-  curl $url/integrations/bikPlatformFunctions-events/sendEvents \\
+  $curl $url/integrations/bikPlatformFunctions-events/sendEvents \\
     -H 'Authorization: Basic $key' -H 'Content-Type: application/json' \\
     -d '{"events": [{"name": "Name", "email": "test@bik.ai", "phoneNumber": "+19494572000",
          "eventName": "catalogViewed", "eventProperties": {"catalogId": "1234"}}]}'
 
-  curl $url/v1/signals -H 'Authorization: Bearer $key' -H 'Content-Type: application/json' \\
+  $curl $url/v1/signals -H 'Authorization: Bearer $key' -H 'Content-Type: application/json' \\
     -d '{"name": "Visited documentation page", "type": "event"}'
-  curl $url/v1/events/batch \\
+  $curl $url/v1/events/batch \\
     -H 'Authorization: Bearer $key' -H 'Content-Type: application/json' \\
     -d '{"events": [{"signal": "visited-documentation-page", "identity": {"type": "account", "id": "001ABC000000123"},
          "data": {"page": "/docs/quickstart"}, "reference": "evt-001"}]}'
 
-  and see both: curl $url/v1/events -H 'Authorization: Bearer $key'
+  and see both: $curl $url/v1/events -H 'Authorization: Bearer $key'
 """)
 
 
@@ -166,7 +184,14 @@ def _greet(settings: Settings, first: bool) -> None:
         typer.echo(f"headwater serves on {url}")
     else:
         shown = shlex.quote(str(settings.credentials_path))
-        typer.echo(_FIRST_START.substitute(url=url, key=kept.api_key, credentials=shown))
+        typer.echo(_FIRST_START.substitute(url=url, key=kept.api_key, credentials=shown, curl=_curl(settings)))
+
+
+def _curl(settings: Settings) -> str:
+    """curl as it trusts our certificate; with a URL of its own, that is a public one's business."""
+    if settings.tls_cert is None or settings.public_url:
+        return "curl"
+    return f"curl --cacert {shlex.quote(str(settings.tls_cert))}"
 
 
 def gateway(settings: Settings, fd: Fd = None, parent: Parent = None, log_level: LogLevel = "info") -> None:

@@ -1,4 +1,8 @@
-"""Who asks: the key in a request's Authorization header."""
+"""Who asks: the key in a request's Authorization header.
+
+A key is looked up by its keyed hash in a dictionary: how long that takes tells nothing about the keys there are, and a
+key that is revoked, expired, unknown or malformed is the same None here, so that all 401s are one.
+"""
 
 import base64
 import binascii

@@ -113,7 +113,7 @@ class Signals:
         by an archived signal, is never given again (409)."""
         asked = body.model_dump(exclude_none=True)
         asked["rate_limit"] = body.rate_limit if "rate_limit" in body.model_fields_set else UNSET
-        return SignalAnswer.of(self._catalog.create_signal(who.key_id, who.workspace, NewSignal(**asked)))
+        return SignalAnswer.of(self._catalog.create_signal(who.actor, who.workspace, NewSignal(**asked)))
 
     async def list(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[SignalAnswer]:
         """By slug; archived ones are left out."""
@@ -133,16 +133,16 @@ class Signals:
         asked = body.model_dump(exclude_none=True)
         if "rate_limit" in body.model_fields_set:
             asked["rate_limit"] = body.rate_limit
-        return SignalAnswer.of(self._catalog.update_signal(who.key_id, who.workspace, slug, SignalChanges(**asked)))
+        return SignalAnswer.of(self._catalog.update_signal(who.actor, who.workspace, slug, SignalChanges(**asked)))
 
     async def archive(self, who: Admin, slug: str) -> None:
         """Its events are refused from the next request on; what was stored stays."""
-        self._catalog.archive_signal(who.key_id, who.workspace, slug)
+        self._catalog.archive_signal(who.actor, who.workspace, slug)
 
     async def publish(self, who: Admin, slug: str, body: VersionBody) -> VersionAnswer:
         """Versions are numbered 1, 2, … and never change. References outside the schema are refused; patterns know
         no look-around and no back-references; `format` is not enforced."""
-        version = self._catalog.add_version(who.key_id, who.workspace, slug, body.schema_)
+        version = self._catalog.add_version(who.actor, who.workspace, slug, body.schema_)
         return VersionAnswer.of(version)
 
     async def versions(self, who: Reader, slug: str, limit: Limit = 100, cursor: Cursor = None) -> Page[VersionAnswer]:
@@ -176,7 +176,7 @@ class Keys:
         scopes = frozenset(body.scopes) if body.scopes else _NEW_KEY
         _check_grant(who, scopes)
         made = self._catalog.create_key(
-            who.key_id, who.workspace, body.name or "", scopes, _future("expires_at", body.expires_at)
+            who.actor, who.workspace, body.name or "", scopes, _future("expires_at", body.expires_at)
         )
         return NewKeyAnswer.made(*made)
 
@@ -189,13 +189,13 @@ class Keys:
     async def revoke(self, who: Admin, id: str) -> None:
         """The next request with it is refused. Revoking it again changes nothing."""
         self._check_reach(who, id)
-        self._catalog.revoke_key(who.key_id, who.workspace, id)
+        self._catalog.revoke_key(who.actor, who.workspace, id)
 
     async def rotate(self, who: Admin, id: str, body: RotateBody | None = None) -> NewKeyAnswer:
         """A new key of the same name and scopes. The old one works for `grace_seconds` more. The body may be empty."""
         self._check_reach(who, id)
         grace = _GRACE_SECONDS if body is None or body.grace_seconds is None else body.grace_seconds
-        return NewKeyAnswer.made(*self._catalog.rotate_key(who.key_id, who.workspace, id, grace))
+        return NewKeyAnswer.made(*self._catalog.rotate_key(who.actor, who.workspace, id, grace))
 
     async def audit(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[ChangeAnswer]:
         """Who changed what in this workspace, and when; the newest first."""
@@ -234,7 +234,7 @@ class Workspaces:
 
     async def create(self, who: Operator, body: WorkspaceBody) -> NewWorkspaceAnswer:
         """With its first key, which may do everything in it and nothing outside."""
-        return NewWorkspaceAnswer.made(*self._catalog.create_workspace(who.key_id, body.name, body.preset))
+        return NewWorkspaceAnswer.made(*self._catalog.create_workspace(who.actor, body.name, body.preset))
 
     async def list(self, who: Operator, limit: Limit = 100, cursor: Cursor = None) -> Page[WorkspaceAnswer]:
         """All of this installation, by name."""
@@ -250,7 +250,7 @@ class Workspaces:
         """`default_region` is where phone numbers without a country code are from."""
         if "default_region" not in body.model_fields_set:
             return await self.show(who)
-        changed = self._catalog.set_default_region(who.key_id, who.workspace, body.default_region)
+        changed = self._catalog.set_default_region(who.actor, who.workspace, body.default_region)
         return WorkspaceAnswer.of(changed)
 
 

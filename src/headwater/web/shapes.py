@@ -237,6 +237,9 @@ class ChangeAnswer(BaseModel):
     action: str = Field(examples=["signal.create"])
     target: str = Field(description="The id of what was changed.", examples=["sig_bFyqj0qg"])
     detail: dict[str, Any]
+    address: str | None = Field(
+        description="Where the request came from; null: there was none, or it is not known.", examples=["203.0.113.7"]
+    )
 
     @classmethod
     def of(cls, change: Change) -> "ChangeAnswer":
@@ -246,4 +249,5 @@ class ChangeAnswer(BaseModel):
             action=change.action,
             target=change.target,
             detail=change.detail,
+            address=change.address,
         )

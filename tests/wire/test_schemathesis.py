@@ -1,0 +1,96 @@
+"""The OpenAPI document against the server: every route, asked with what the document allows and what it does not.
+
+No answer is a 5xx or takes long; its status, type, headers and body are as the document says.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis.errors import Unsatisfiable
+from requests import RequestException
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.failures import FailureGroup
+
+from harness import Server
+
+load_all_checks()
+CHECKED = CHECKS.get_by_names(
+    [
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_headers_conformance",
+        "response_schema_conformance",
+        "missing_required_header",
+        "ignored_auth",
+    ]
+)
+SECONDS = 20
+"""In which every answer must have come, on a machine that has other things to do, too."""
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of its own: what is sent here makes and ends keys, signals and workspaces."""
+    server = Server(tmp_path_factory.mktemp("described") / "data")
+    try:
+        server.start()
+        server.wait_engine()
+        yield server
+    finally:
+        server.kill_group()
+
+
+def ask_all(server: Server, examples: int) -> None:
+    """Each route so often with what the document allows, and as often with what it does not; fails with all faults."""
+    api = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    routes = [found.ok() for found in api.get_all_operations()]
+    faults: dict[str, str] = {}
+    statuses: Counter[int] = Counter()
+    for route in routes:
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            if fault := _ask(server, route, mode, examples, statuses):
+                faults[f"{route.label}, {mode.value}"] = fault
+    print(len(routes), "routes:", dict(sorted(statuses.items())))
+    assert len(routes) > 20
+    assert not any("422" in route.definition.raw["responses"] for route in routes), "422 is never answered"
+    assert not faults, "\n\n".join(f"{name}\n{fault}" for name, fault in faults.items())
+
+
+def _ask(
+    server: Server, route: schemathesis.APIOperation, mode: GenerationMode, examples: int, statuses: Counter[int]
+) -> str:
+    """What is wrong with one route's answers; empty when nothing is."""
+    headers = {"Authorization": f"Bearer {server.key}"}
+
+    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @seed(20_261_122)
+    @given(case=route.as_strategy(generation_mode=mode))
+    def check(case: schemathesis.Case) -> None:
+        answer = case.call_and_validate(headers=headers, checks=CHECKED, timeout=SECONDS)
+        statuses[answer.status_code] += 1
+
+    try:
+        check()
+    except (FailureGroup, Unsatisfiable, RequestException) as error:
+        # A route without parameters and body has nothing that could be wrong.
+        return "" if isinstance(error, Unsatisfiable) else _told(error)
+    return ""
+
+
+def _told(error: BaseException) -> str:
+    inner = getattr(error, "exceptions", [error])
+    return "\n".join(f"{type(each).__name__}: {each}" for each in inner)[:2000]
+
+
+def test_every_route(described: Server) -> None:
+    ask_all(described, examples=6)
+
+
+@pytest.mark.torture
+def test_every_route_at_length(described: Server) -> None:
+    ask_all(described, examples=40)
