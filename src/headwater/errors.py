@@ -3,6 +3,7 @@
     HeadwaterError
     ├── SettingsError            the operator gave a setting that cannot be
     ├── StartError               a lock, a port or a file stands in the way of a start
+    │   └── LockedError          a lock that another process holds
     ├── CorruptionError          log, state and store contradict each other: stop, tell, touch nothing
     ├── UnavailableError         503: try again later, nothing was taken
     │   └── LogUnavailableError  the log cannot promise durability now
@@ -28,6 +29,14 @@ class SettingsError(HeadwaterError):
 
 class StartError(HeadwaterError):
     """Something outside (a lock, a port, a directory) keeps a role from starting."""
+
+
+class LockedError(StartError):
+    """Another process holds a lock: `holder`, 0 in the instant before it has said which."""
+
+    def __init__(self, message: str, holder: int) -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 class CorruptionError(HeadwaterError):

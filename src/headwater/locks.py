@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from headwater.errors import StartError
+from headwater.errors import LockedError, StartError
 
 WAIT_SECONDS = 30.0
 """How long a start waits for a dying process to let go of a lock or a port."""
@@ -19,7 +19,7 @@ _POLL_SECONDS = 0.05
 class DirectoryLock:
     """The file `path`, locked for this process alone, with the process id of the holder in it.
 
-    Waits up to `wait_seconds` for another process to end, then raises StartError naming that process. The file
+    Waits up to `wait_seconds` for another process to end, then raises LockedError naming that process. The file
     stays when the lock is let go: removing it would let two processes lock two files of the same name.
     """
 
@@ -40,7 +40,9 @@ class DirectoryLock:
         deadline = time.monotonic() + wait_seconds
         while not self._try():
             if time.monotonic() >= deadline:
-                raise StartError(f"{self.path.parent} is in use by process {self.holder()} ({self.path.name})")
+                holder = self.holder()
+                message = f"{self.path.parent} is in use by process {holder} ({self.path.name})"
+                raise LockedError(message, int(holder) if holder.isdecimal() else 0)
             time.sleep(_POLL_SECONDS)
         with contextlib.suppress(OSError):  # a full disk; the lock holds without it
             os.pwrite(self._fd, f"{os.getpid():<10}\n".encode(), 0)

@@ -3,33 +3,45 @@
 import asyncio
 import gc
 import os
-import shutil
 import socket
 import sys
 import threading
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import uvloop
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
 from headwater import clock
+from headwater.ballast import Ballast
+from headwater.bounds import Bounds, room_of
 from headwater.catalog.credentials import load_secret
 from headwater.catalog.sqlite import SqliteCatalog
 from headwater.config import Settings
 from headwater.dialects import DIALECTS
+from headwater.doctor.round import Patient
+from headwater.errors import HeadwaterError, LockedError
 from headwater.faults import fault_on_purpose
 from headwater.intake import Intake, taken_this_minute
 from headwater.locks import DirectoryLock
 from headwater.log.files import FilesAppender, FilesReader
 from headwater.quotas.memory import MemoryQuotas
 from headwater.web import manage, openapi, problems, query, status
+from headwater.web.body import Bodies
+from headwater.web.cors import Application, Cors
+from headwater.web.forwarded import Clients
 from headwater.web.gateway import Gateway
 from headwater.web.ingest import Ingest
-from headwater.web.metrics import GatewayMetrics
-from headwater.web.protocol import GuardedProtocol, sweep
+from headwater.web.metrics import BoundsFigures, GatewayMetrics
+from headwater.web.protocol import GuardedProtocol, Places, sweep
 from headwater.web.proxy import EngineProxy
-from headwater.web.server import private_socket, server
+from headwater.web.server import connections, private_socket, server
+from headwater.web.tls import Certificate
+
+_ENGINE_NICE = 10
 
 
 def run_gateway(settings: Settings, sock_fd: int) -> None:
@@ -39,29 +51,42 @@ def run_gateway(settings: Settings, sock_fd: int) -> None:
     """
     with ExitStack() as stack:
         stack.enter_context(DirectoryLock(settings.data_dir / "gateway.lock"))
+        room = room_of(settings)
+        ballast = Ballast(settings.ballast_path, room.ballast)
+        ballast.drop_if_needed()
         catalog = SqliteCatalog(settings.catalog_path, load_secret(settings))
         stack.callback(catalog.close)
         catalog.first_start(settings)
-        log = FilesAppender(settings.log_dir, segment_bytes=settings.segment_bytes, reserve_bytes=_reserve(settings))
+        log = FilesAppender(
+            settings.log_dir,
+            segment_bytes=settings.segment_bytes,
+            reserve_bytes=room.reserve,
+            resume_bytes=room.resume,
+        )
         stack.callback(log.close)
+        bounds = Bounds(log, ballast, room, settings)
+        bounds.look()
         reader = FilesReader(settings.log_dir)
         quotas = MemoryQuotas(taken_this_minute(reader, clock.now_ms()))
         reader.close()
         # The writer thread must get the interpreter soon after its fsync: batches wait for it.
         sys.setswitchinterval(0.0005)
-        uvloop.run(_serve_gateway(settings, sock_fd, catalog, log, quotas))
-
-
-def _reserve(settings: Settings) -> int:
-    return min(settings.reserve_bytes, shutil.disk_usage(settings.data_dir).total // 20)
+        uvloop.run(_serve_gateway(settings, sock_fd, catalog, log, quotas, bounds))
 
 
 async def _serve_gateway(
-    settings: Settings, sock_fd: int, catalog: SqliteCatalog, log: FilesAppender, quotas: MemoryQuotas
+    settings: Settings,
+    sock_fd: int,
+    catalog: SqliteCatalog,
+    log: FilesAppender,
+    quotas: MemoryQuotas,
+    bounds: Bounds,
 ) -> None:
     metrics = GatewayMetrics(log)
-    ingest = Ingest(DIALECTS, catalog, Intake(catalog, quotas, log, settings.windows), settings, metrics)
-    engine = EngineProxy(settings.engine_socket, settings.max_body)
+    metrics.registry.register(BoundsFigures(bounds))
+    bodies = Bodies(settings.max_bodies)
+    ingest = Ingest(DIALECTS, catalog, Intake(catalog, quotas, log, settings.windows), settings, metrics, bodies)
+    engine = EngineProxy(settings.engine_socket, settings.max_body, bodies)
     own = FastAPI(title="headwater", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(own)
     managing = manage.router(catalog)
@@ -70,18 +95,40 @@ async def _serve_gateway(
     )
     own.include_router(managing)
     own.include_router(operating)
-    gateway = Gateway(ingest, own, engine, catalog)
+    gateway = Gateway(ingest, own, engine, catalog, Clients(settings.trusted_proxies), bodies, settings.max_body)
     GuardedProtocol.answer = staticmethod(gateway.refusal)
-    serving = server(gateway, http=GuardedProtocol)
-    sweeper = asyncio.create_task(sweep(serving.server_state.connections))
+    GuardedProtocol.places = Places(connections(settings.max_connections))
+    certificate = _certificate(settings)
+    tls = certificate.context if certificate else None
+    serving = server(_fronted(gateway, ingest, settings), tls, http=GuardedProtocol)
+    tasks = [asyncio.create_task(sweep(serving.server_state.connections)), asyncio.create_task(bounds.run())]
+    if certificate:
+        tasks.append(asyncio.create_task(certificate.keep_looking()))
     gc.collect()
     gc.freeze()
     listener = socket.socket(fileno=sock_fd)
     try:
         await serving.serve(sockets=[listener])
     finally:
-        sweeper.cancel()
+        for task in tasks:
+            task.cancel()
         await engine.close()
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    """None where headwater speaks plain HTTP."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_cert, settings.tls_key)
+
+
+def _fronted(gateway: Gateway, ingest: Ingest, settings: Settings) -> Application:
+    """The gateway as the world sees it: bare, unless pages of other origins may call it."""
+    if not settings.cors_origins:
+        return gateway
+    cors = Cors(gateway, settings.cors_origins, ingest.routes)
+    GuardedProtocol.told = staticmethod(cors.headers)
+    return cors
 
 
 def _described(*own: APIRouter) -> list[BaseRoute]:
@@ -100,10 +147,14 @@ def run_engine(settings: Settings) -> None:
     from headwater.tail import Tail
     from headwater.web.engine import engine_app
 
+    # Acknowledging goes first: on a busy machine storing may lag, a sender must not notice.
+    os.nice(_ENGINE_NICE)
     # The gateway took whatever its own recursion limit let through; it must be readable here however deep the stack.
     sys.setrecursionlimit(20_000)
     with ExitStack() as stack:
         stack.enter_context(DirectoryLock(settings.data_dir / "engine.lock"))
+        ballast = Ballast(settings.ballast_path, room_of(settings).ballast)
+        ballast.drop_if_needed()
         state = SqliteState(settings.state_path)
         stack.callback(state.close)
         store = ChdbStore(settings.store_dir)
@@ -111,7 +162,12 @@ def run_engine(settings: Settings) -> None:
         reader = FilesReader(settings.log_dir)
         stack.callback(reader.close)
         pipeline = Pipeline(
-            reader, store, state, settings, probe=fault_on_purpose(os.environ.get("HEADWATER_PROBE", ""))
+            reader,
+            store,
+            state,
+            settings,
+            probe=fault_on_purpose(os.environ.get("HEADWATER_PROBE", "")),
+            relieve=ballast.drop_if_needed,
         )
         insight = Insight(store, state, reader, Tail(reader, state.cursors))
         stop = threading.Event()
@@ -119,7 +175,79 @@ def run_engine(settings: Settings) -> None:
         worker.start()
         try:
             listener = private_socket(settings.engine_socket)
-            uvloop.run(server(engine_app(insight, pipeline.status)).serve(sockets=[listener]))
+            uvloop.run(server(engine_app(insight, pipeline.status, store)).serve(sockets=[listener]))
         finally:
             stop.set()
             worker.join()
+
+
+@contextmanager
+def examined(settings: Settings) -> Iterator[Patient]:
+    """A data directory for a doctor: opened to be read, by asking the engine where one runs.
+
+    Whichever role does not run is kept from starting meanwhile. What SQLite and ClickHouse would write when they open
+    something goes into copies in the folder `.doctor`, which is gone afterwards. Raises StartError.
+    """
+    from headwater.catalog.view import SqliteCatalogView
+    from headwater.doctor.copies import link_store, scratch_in
+    from headwater.state.sqlite import SqliteStateView
+    from headwater.store.clickhouse import ChdbStore
+    from headwater.store.engine import EngineStore
+    from headwater.web import examine
+
+    sys.setrecursionlimit(20_000)
+    with ExitStack() as stack:
+        gateway = _holder(stack, settings.data_dir / "gateway.lock")
+        engine = _holder(stack, settings.data_dir / "engine.lock")
+        runs = gateway is not None and engine is not None
+        scratch = None if runs else stack.enter_context(scratch_in(settings.data_dir))
+        for_catalog = scratch if gateway is None else None
+        for_state = scratch if engine is None else None
+
+        def open_store() -> EngineStore | ChdbStore:
+            if engine is not None:
+                return EngineStore(settings.engine_socket, examine.PATH)
+            assert scratch is not None
+            return ChdbStore(link_store(settings.store_dir, scratch), 0)
+
+        reader = FilesReader(settings.log_dir)
+        stack.callback(reader.close)
+        store = _opened(stack, open_store)
+        yield Patient(
+            settings=settings,
+            reserve=room_of(settings).reserve,
+            dialects={dialect.name for dialect in DIALECTS},
+            reader=reader,
+            catalog=_opened(stack, lambda: SqliteCatalogView(settings.catalog_path, for_catalog)),
+            state=_opened(stack, lambda: SqliteStateView(settings.state_path, for_state)),
+            store=store,
+            gateway=gateway,
+            engine=engine,
+            engine_fault=store.fault if isinstance(store, EngineStore) else lambda: "",
+        )
+
+
+def _holder(stack: ExitStack, path: Path) -> int | None:
+    """Takes a role's lock. When the role runs, its process; None when it does not, and will not for a while."""
+    try:
+        stack.enter_context(DirectoryLock(path, 0))
+    except LockedError as error:
+        return error.holder
+    return None
+
+
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+_Part = TypeVar("_Part", bound=_Closes)
+
+
+def _opened(stack: ExitStack, open_: Callable[[], _Part]) -> _Part | HeadwaterError:
+    """What was opened, or why it could not be."""
+    try:
+        found = open_()
+    except HeadwaterError as error:
+        return error
+    stack.callback(found.close)
+    return found

@@ -107,7 +107,7 @@ def test_without_a_server_or_a_key_a_command_says_so(data_dir: Path, tmp_path: P
 
 def test_help_names_every_command() -> None:
     said = run("--help").stdout
-    for word in ("serve", "gateway", "engine", "signals", "keys", "workspaces", "events", "version"):
+    for word in ("serve", "gateway", "engine", "doctor", "signals", "keys", "workspaces", "events", "version"):
         assert word in said
     assert "HEADWATER_URL" in run("signals", "list", "--help", COLUMNS="200").stdout
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 import apsw
 import pytest
@@ -12,12 +13,17 @@ from hypothesis import strategies as st
 from headwater.errors import StartError
 from headwater.events import Lane
 from headwater.state import sqlite
-from headwater.state.base import Cursor, Link, Plan, State
-from headwater.state.sqlite import SqliteState
+from headwater.state.base import Account, Cursor, Examined, Link, Plan
+from headwater.state.base import State as EnginesState
+from headwater.state.sqlite import SqliteState, SqliteStateView
 
 PLAN = Plan(Lane.REALTIME, 1, 0, 500, {202611: 70, 202612: 30})
 SECOND = Plan(Lane.REALTIME, 2, 500, 900, {202612: 5})
 WORKSPACE = "ws_abcdefgh"
+
+
+class State(EnginesState, Examined, Protocol):
+    """What the engine asks of it, and what a doctor does."""
 
 
 Adapter = Callable[[Path], State]
@@ -86,6 +92,76 @@ def test_a_plan_is_replaced_by_a_later_one(state: State) -> None:
     state.plan(PLAN)
     state.plan(SECOND)
     assert state.plans() == {Lane.REALTIME: SECOND}
+
+
+def test_the_ledger_counts_rows_by_month_as_they_are_committed(state: State) -> None:
+    assert state.ledger() == {lane: Account(Cursor(0, 0), None, 0, {}) for lane in Lane}
+    state.plan(PLAN)
+    assert state.ledger()[Lane.REALTIME] == Account(Cursor(0, 0), PLAN, 0, {})
+    state.commit(PLAN, [], SECOND)
+    assert state.ledger()[Lane.REALTIME] == Account(Cursor(500, 1), SECOND, 0, PLAN.months)
+    state.commit(SECOND, [])
+    state.commit(Plan(Lane.REALTIME, 2, 900, 1000, {}), [])
+    wanted = Account(Cursor(1000, 2), None, 0, {202611: 70, 202612: 35})
+    assert state.ledger() == {Lane.REALTIME: wanted, Lane.MIGRATION: Account(Cursor(0, 0), None, 0, {})}
+
+
+def test_a_doctors_questions(state: State) -> None:
+    links = [link("email:a", "phone:1"), link("email:b", "phone:1", "ws_otherone")]
+    state.commit(PLAN, links)
+    absent = link("email:a", "phone:2")
+    assert state.unknown([*links, absent]) == [absent]
+    assert state.linked() == {WORKSPACE: 1, "ws_otherone": 1}
+    assert state.faults(quick=False) == state.faults(quick=True) == []
+
+
+def test_a_file_that_is_only_looked_at_is_left_as_it_is(state: State, path: Path, tmp_path: Path) -> None:
+    """Beside a process that has it open, after that one was killed, and after it ended."""
+    state.commit(PLAN, [link("email:a", "phone:1")])
+
+    def look(scratch: Path | None) -> dict[Lane, Account]:
+        view = SqliteStateView(path, scratch)
+        try:
+            assert view.faults(quick=False) == [] and view.linked() == {WORKSPACE: 1}
+            return view.ledger()
+        finally:
+            view.close()
+
+    def files() -> dict[str, bytes]:
+        return {
+            each.name: each.read_bytes() for each in path.parent.glob("state.db*") if not each.name.endswith("-shm")
+        }
+
+    wanted, before = state.ledger(), files()
+    assert look(None) == wanted and files() == before
+    copy = tmp_path / "killed"
+    copy.mkdir()
+    for name, content in before.items():
+        (copy / name).write_bytes(content)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    state.close()
+    before = files()
+    assert before.keys() == {"state.db"}
+    assert look(scratch) == wanted and files() == before and not list(path.parent.glob("state.db-*"))
+    path = copy / "state.db"
+    before = files()
+    assert before["state.db-wal"] and look(scratch) == wanted
+    assert files() == before and not (copy / "state.db-shm").exists()
+
+
+def test_rows_of_an_older_headwater_are_not_taken_for_counted(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    connection = apsw.Connection(str(path))
+    connection.execute(sqlite._SCHEMA[0] + "PRAGMA user_version = 1")
+    connection.execute("INSERT INTO cursors VALUES ('realtime', 500, 1)")
+    connection.close()
+    with pytest.raises(StartError, match="version 1"):
+        SqliteStateView(path, tmp_path)
+    state = SqliteState(path)
+    state.commit(SECOND, [])
+    assert state.ledger()[Lane.REALTIME] == Account(Cursor(900, 2), None, 1, SECOND.months)
+    state.close()
 
 
 def test_a_failing_commit_changes_nothing(state: State) -> None:

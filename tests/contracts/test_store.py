@@ -225,3 +225,44 @@ def test_each_tiny_insert_is_queryable_at_once(store: Store) -> None:
     for number in range(1, 60):
         store.insert(block_of([batch_at(NOVEMBER, 1)], number))
         assert store.counts(Lane.REALTIME, number) == {202611: 1}
+
+
+def test_each_part_is_read_back(store: Store) -> None:
+    for number in range(1, 4):
+        store.insert(block_of([batch_at(NOVEMBER, 7)], number))
+    parts = store.rows("examine_parts", {})
+    assert sum(part["rows"] for part in parts) == 21
+    assert [store.check(part["name"]) for part in parts] == [""] * len(parts)
+    assert store.check("202611_7_7_0") == "", "a part that was merged meanwhile is no fault"
+    with pytest.raises(ValueError, match="no part"):
+        store.check("x' OR 1")
+
+
+def test_a_doctors_questions_tell_what_is_stored(store: Store) -> None:
+    batches = [batch_at(NOVEMBER, 3), batch_at(DECEMBER, 4), batch_at(NOVEMBER, 5)]
+    for number, batch in enumerate(batches, 1):
+        store.insert(block_of([batch], number))
+    store.insert(block_of(batches[:1], 7))
+    lane = {"lane": "realtime"}
+    assert store.rows("examine_blocks", lane | {"last": 7}) == [{"blocks": 4}]
+    gaps = store.rows("examine_gaps", lane | {"last": 7})
+    assert [row["block"] for row in gaps] == [4, 5, 6]
+    assert store.rows("examine_beyond", lane | {"last": 2}) == [{"block": 3, "events": 5}, {"block": 7, "events": 3}]
+    counted = store.rows("examine_counted", lane | {"after": 1, "last": 3})
+    assert {row["month"]: row["events"] for row in counted} == {202611: 5, 202612: 4}
+    assert store.rows("examine_months", {}) == [{"month": 202611, "events": 11}, {"month": 202612, "events": 4}]
+    slices = [{"month": 202611, "slices": 3, "slice": number} for number in range(3)]
+    found = [store.rows("examine_twins", each)[0] for each in slices]
+    assert (sum(row["events"] for row in found), sum(row["ids"] for row in found)) == (11, 8)
+    twins = [row for each in slices for row in store.rows("examine_twin_ids", each)]
+    assert {row["event_id"]: row["times"] for row in twins} == dict.fromkeys(event_ids(batches[0].id, 3), 2)
+    ids = event_ids(batches[1].id, 100)
+    there = store.rows("examine_ids", lane | {"months": [202612], "ids": ids})
+    assert sorted(row["event_id"] for row in there) == ids[:4]
+    assert store.rows("examine_ids", {"lane": "migration", "months": [202612], "ids": ids}) == []
+    span = {"months": [202611, 202612], "from_ms": NOVEMBER + 1, "to_ms": DECEMBER}
+    events = msgspec.json.Decoder(dict[str, object]).decode_lines(b"".join(store.stream("examine_events", span)))
+    assert {event["event_id"] for event in events} == set(ids[:4])
+    (name,) = store.rows("examine_names", {})
+    assert (name["workspace"], name["version"], name["events"]) == (WORKSPACE, 0, 15)
+    assert store.rows("examine_detached", {}) == []

@@ -3,7 +3,7 @@
 import typer
 
 from headwater import __version__
-from headwater.cli import events, keys, serve, signals, workspaces
+from headwater.cli import doctor, events, keys, serve, signals, workspaces
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -13,6 +13,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 serve.register(app)
+doctor.register(app)
 app.add_typer(signals.app, name="signals")
 app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")

@@ -38,6 +38,36 @@ class Link(msgspec.Struct, frozen=True, gc=False, order=True):
     b: str
 
 
+class Account(msgspec.Struct, frozen=True, gc=False):
+    """One lane: what was committed, and what is under way."""
+
+    cursor: Cursor
+    plan: Plan | None
+    """The block that was written down and not committed."""
+    counted_after: int
+    """Rows are counted from the block after this one on: 0 unless an older headwater stored blocks uncounted."""
+    months: dict[int, int]
+    """Rows committed by partition (202611)."""
+
+
+class Examined(Protocol):
+    """The state as a doctor sees it. Raises CorruptionError when its file cannot be read."""
+
+    def ledger(self) -> dict[Lane, Account]:
+        """Both lanes, always, all of one moment."""
+
+    def unknown(self, links: Iterable[Link]) -> list[Link]:
+        """Those of the links that are not there."""
+
+    def linked(self) -> dict[str, int]:
+        """Links by workspace."""
+
+    def faults(self, quick: bool) -> list[str]:
+        """What is wrong inside its file; empty when nothing is."""
+
+    def close(self) -> None: ...
+
+
 class State(Protocol):
     """Every verb is durable when it returns."""
 

@@ -11,7 +11,8 @@ import apsw
 
 from headwater.errors import StartError
 from headwater.events import Lane
-from headwater.state.base import Cursor, Link, Plan
+from headwater.readonly import faults_of, look_at, told
+from headwater.state.base import Account, Cursor, Link, Plan
 
 KNOWN_LINKS = 50_000
 """Links remembered so that naming them again costs no write; up to twice as many are held."""
@@ -29,6 +30,13 @@ _SCHEMA = (
     CREATE TABLE links (workspace TEXT, a TEXT, b TEXT, PRIMARY KEY (workspace, a, b)) STRICT, WITHOUT ROWID;
     CREATE INDEX links_back ON links (workspace, b, a);
     """,
+    """
+    ALTER TABLE cursors ADD COLUMN counted_after INTEGER NOT NULL DEFAULT 0;
+    UPDATE cursors SET counted_after = block; -- nobody counted the rows of the blocks until here
+    CREATE TABLE counted (
+        lane TEXT, month INTEGER, rows INTEGER NOT NULL, PRIMARY KEY (lane, month)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """One entry a version; a file of version n has run the first n."""
 
@@ -43,14 +51,98 @@ _CONNECTED = """
 """
 
 
-class SqliteState:
+_CURSORS = "SELECT lane, position, block, counted_after FROM cursors"
+_PLANS = 'SELECT lane, block, "start", "end", months FROM plans'
+_PUT_CURSOR = """
+    INSERT INTO cursors (lane, position, block) VALUES (?, ?, ?)
+    ON CONFLICT (lane) DO UPDATE SET position = excluded.position, block = excluded.block
+"""
+_COUNT = "INSERT INTO counted VALUES (?, ?, ?) ON CONFLICT (lane, month) DO UPDATE SET rows = rows + excluded.rows"
+_IS_LINKED = "SELECT 1 FROM links WHERE workspace = ? AND a = ? AND b = ?"
+
+
+class _Reading:
+    """The questions, through one connection."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._read = connection
+        self._reading = threading.Lock()
+
+    def ledger(self) -> dict[Lane, Account]:
+        with self._reading:
+            self._read.execute("BEGIN")
+            try:
+                cursors: list[Any] = self._read.execute(_CURSORS).fetchall()
+                plans: list[Any] = self._read.execute(_PLANS).fetchall()
+                counted: list[Any] = self._read.execute("SELECT lane, month, rows FROM counted").fetchall()
+            finally:
+                self._read.execute("ROLLBACK")
+        known = {lane: (Cursor(0, 0), 0) for lane in Lane}
+        known |= {Lane(lane): (Cursor(position, block), after) for lane, position, block, after in cursors}
+        under_way = {Lane(lane): _plan(Lane(lane), *rest) for lane, *rest in plans}
+        months = {lane: {month: rows for of, month, rows in counted if of == lane} for lane in Lane}
+        return {
+            lane: Account(cursor, under_way.get(lane), after, months[lane]) for lane, (cursor, after) in known.items()
+        }
+
+    def unknown(self, links: Iterable[Link]) -> list[Link]:
+        with self._reading:
+            return [
+                link
+                for link in links
+                if self._read.execute(_IS_LINKED, (link.workspace, link.a, link.b)).fetchone() is None
+            ]
+
+    def linked(self) -> dict[str, int]:
+        return dict(self._ask("SELECT workspace, count(*) FROM links GROUP BY workspace"))
+
+    def faults(self, quick: bool) -> list[str]:
+        with self._reading:
+            return faults_of(self._read, quick)
+
+    def _ask(self, query: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
+        with self._reading:
+            return self._read.execute(query, parameters).fetchall()
+
+
+class SqliteStateView(_Reading):
+    """`state.base.Examined` of a file that is only looked at; `scratch` as `readonly.look_at` has it.
+
+    Raises StartError for a file that an older or newer headwater wrote.
+    """
+
+    def __init__(self, path: Path, scratch: Path | None) -> None:
+        super().__init__(look_at(path, scratch))
+        self._path = path
+        with told(path):
+            version = int(self._read.pragma("user_version"))
+        if version != len(_SCHEMA):
+            raise StartError(f"{path} has version {version}, this headwater reads {len(_SCHEMA)}")
+
+    def ledger(self) -> dict[Lane, Account]:
+        with told(self._path):
+            return super().ledger()
+
+    def unknown(self, links: Iterable[Link]) -> list[Link]:
+        with told(self._path):
+            return super().unknown(links)
+
+    def linked(self) -> dict[str, int]:
+        with told(self._path):
+            return super().linked()
+
+    def close(self) -> None:
+        self._read.close()
+
+
+class SqliteState(_Reading):
     """`state.base.State` in the file `path`. Safe to call from several threads; questions do not wait for a commit."""
 
     def __init__(self, path: Path) -> None:
         self._write = _open(path)
         _upgrade(self._write, path)
-        self._read = _open(path)
-        self._writing, self._reading = threading.Lock(), threading.Lock()
+        super().__init__(_open(path))
+        self._writing = threading.Lock()
         self._known = _Known()
 
     def cursors(self) -> dict[Lane, Cursor]:
@@ -58,7 +150,7 @@ class SqliteState:
         return {lane: Cursor(0, 0) for lane in Lane} | {Lane(lane): Cursor(*rest) for lane, *rest in found}
 
     def plans(self) -> dict[Lane, Plan]:
-        found = self._ask('SELECT lane, block, "start", "end", months FROM plans')
+        found = self._ask(_PLANS)
         return {Lane(lane): _plan(Lane(lane), *rest) for lane, *rest in found}
 
     def plan(self, plan: Plan) -> None:
@@ -68,7 +160,9 @@ class SqliteState:
     def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> None:
         fresh = self._known.fresh(links)
         with self._transaction():
-            self._write.execute("REPLACE INTO cursors VALUES (?, ?, ?)", (plan.lane.value, plan.end, plan.block))
+            self._write.execute(_PUT_CURSOR, (plan.lane.value, plan.end, plan.block))
+            counted = [(plan.lane.value, month, rows) for month, rows in plan.months.items()]
+            self._write.executemany(_COUNT, counted)
             self._write.execute("DELETE FROM plans WHERE lane = ?", (plan.lane.value,))
             self._write.executemany(
                 "INSERT OR IGNORE INTO links VALUES (?, ?, ?)", [(link.workspace, link.a, link.b) for link in fresh]
@@ -85,10 +179,6 @@ class SqliteState:
         with self._writing, self._reading:
             self._read.close()
             self._write.close()
-
-    def _ask(self, query: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
-        with self._reading:
-            return self._read.execute(query, parameters).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

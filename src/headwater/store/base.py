@@ -18,7 +18,23 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     count: int
 
 
-class Store(Protocol):
+class Examined(Protocol):
+    """The store as a doctor sees it."""
+
+    def rows(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """As `Store.rows`."""
+
+    def stream(self, query: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
+        """As `Store.stream`."""
+
+    def check(self, part: str) -> str:
+        """Reads a part back (`examine_parts` names them). Empty when all of it is as it was written, or when it was
+        merged meanwhile; else what is wrong."""
+
+    def close(self) -> None: ...
+
+
+class Store(Examined, Protocol):
     """Safe to call from several threads."""
 
     def insert(self, block: Block) -> None:

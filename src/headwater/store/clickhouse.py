@@ -6,6 +6,7 @@ process open a directory; a lock file beside it makes a start wait for a dying p
 
 import logging
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,7 +25,7 @@ from headwater.errors import CorruptionError, StartError, UnavailableError
 from headwater.events import Lane
 from headwater.locks import WAIT_SECONDS, DirectoryLock
 from headwater.store.base import Block
-from headwater.store.parts import Parts
+from headwater.store.parts import GONE, Parts
 from headwater.store.rows import COLUMNS
 
 READERS = 4
@@ -134,6 +135,17 @@ class ChdbStore:
             finally:
                 answer.close()
 
+    def check(self, part: str) -> str:
+        name = _quoted(part)
+        with self._reader() as client:
+            try:
+                found = client.query(f"CHECK TABLE events PART {name} SETTINGS check_query_single_value_result = 0")
+            except Exception as error:
+                if GONE in str(error):
+                    return ""
+                return str(error)
+        return "".join(str(why) or "it does not match its checksums" for _, ok, why in found.result_rows if ok != "1")
+
     def close(self) -> None:
         """Waits for an insert, and up to CLOSE_WAIT for questions and streams under way. Idempotent."""
         if self._closed.is_set():
@@ -194,6 +206,13 @@ class ChdbStore:
             yield client
         finally:
             self._readers.put(client)
+
+
+def _quoted(name: str) -> str:
+    """A part's name as an SQL string; ValueError when it cannot be one."""
+    if not re.fullmatch(r"[\w-]+", name, re.ASCII):
+        raise ValueError(f"'{name}' is no part")
+    return f"'{name}'"
 
 
 def _connected(path: str) -> Any:

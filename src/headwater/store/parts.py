@@ -14,7 +14,7 @@ _ACTIVE = (
     "SELECT name, level, rows FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active"
 )
 _SET_ASIDE = "SELECT name FROM system.detached_parts WHERE table = 'events' AND reason = 'broken-on-start'"
-_GONE = "NO_SUCH_DATA_PART"
+GONE = "NO_SUCH_DATA_PART"
 
 
 class Parts:
@@ -62,7 +62,7 @@ class Parts:
         try:
             answer = self._run(f"CHECK TABLE events PART '{name}' SETTINGS check_query_single_value_result = 0")
         except Exception as error:
-            if _GONE in str(error):  # merged meanwhile, so it could be read
+            if GONE in str(error):  # merged meanwhile, so it could be read
                 return True
             raise
         return answer.split("\t")[1] == "1"

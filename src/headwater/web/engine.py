@@ -12,18 +12,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from headwater import clock
 from headwater.insight import Insight
 from headwater.pipeline import Status
-from headwater.web import problems
+from headwater.store.base import Examined
+from headwater.web import examine, problems
 from headwater.web.query import Threads, router
 
 PipelineStatus = Callable[[], Status]
 
 
-def engine_app(insight: Insight, pipeline_status: PipelineStatus) -> FastAPI:
-    """Questions, `/livez`, `/readyz` and `/metrics`; no documentation, for that is the gateway's."""
+def engine_app(insight: Insight, pipeline_status: PipelineStatus, store: Examined) -> FastAPI:
+    """Questions, those of a doctor, `/livez`, `/readyz` and `/metrics`; no documentation, for that is the gateway's."""
     app = FastAPI(title="headwater engine", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(app)
     app.add_middleware(HeadAsGet)
     app.include_router(router(insight))
+    app.include_router(examine.router(store))
     registry = CollectorRegistry()
     registry.register(EngineFigures(insight, pipeline_status))
     threads = Threads()

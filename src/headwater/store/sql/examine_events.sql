@@ -1,0 +1,16 @@
+-- The events received in a stretch of time, with what was settled about them, to be held against the log.
+SELECT
+    toString(id) AS event_id,
+    lane,
+    workspace,
+    dialect,
+    signal,
+    signal_id,
+    schema_version,
+    occurred_ms,
+    reason
+FROM events
+WHERE toYYYYMM(UUIDv7ToDateTime(id, 'UTC')) IN {months:Array(UInt32)}
+  AND UUIDv7ToDateTime(id, 'UTC') >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+  AND UUIDv7ToDateTime(id, 'UTC') <= fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+SETTINGS max_threads = 1, max_block_size = 8192

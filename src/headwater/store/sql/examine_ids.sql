@@ -1,0 +1,7 @@
+-- Which of some events of one lane are there. The months tell which partitions to look into.
+SELECT toString(id) AS event_id, block
+FROM events
+WHERE toYYYYMM(UUIDv7ToDateTime(id, 'UTC')) IN {months:Array(UInt32)}
+  AND lane = {lane:String}
+  AND id IN {ids:Array(UUID)}
+SETTINGS max_threads = 1
