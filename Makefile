@@ -18,7 +18,7 @@ help:
 	@echo 'make torture   the longer crash tests'
 	@echo 'make check     locks, format, lint, types, import floors'
 	@echo 'make format    let ruff mend what it can'
-	@echo 'make bench     the benchmarks'
+	@echo 'make bench     races headwater, a naive peer and no-op servers; 15 minutes   (BENCH=--quick)'
 	@echo 'make install   only make $(VENV), from requirements.lock'
 	@echo 'make lock      uv.lock and requirements.lock anew from pyproject.toml'
 	@echo 'make clean     remove caches and $(VENV); data stays'
@@ -70,11 +70,9 @@ lock: install
 	$(UV) $(EXPORT) --output-file requirements.lock
 	@$(MAKE) --no-print-directory install
 
+# BENCH='--quick' only looks whether it runs; BENCH='--write-docs' renews docs/performance.md. Needs wrk.
 bench: install
-	@set -e; for script in bench/*.py; do \
-	  case $$script in */_*) continue;; esac; \
-	  echo "== $$script"; $(BIN)/python $$script; \
-	done
+	@exec $(BIN)/python bench/race.py $(BENCH)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

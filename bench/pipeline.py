@@ -42,6 +42,10 @@ async def fill(appender: FilesAppender, batches: int) -> None:
         await asyncio.gather(*[appender.append(make_batch(n)) for n in range(begin, min(batches, begin + 200))])
 
 
+async def put(appender: FilesAppender, batch: Batch) -> None:
+    await appender.append(batch)
+
+
 def cpu() -> float:
     return time.process_time()
 
@@ -70,7 +74,7 @@ def latencies(appender: FilesAppender, store: ChdbStore, pipeline: Pipeline, tim
     loop.start()
     for n in range(times):
         batch = make_batch(n, 1)
-        asyncio.run(appender.append(batch))
+        asyncio.run(put(appender, batch))
         begun = time.perf_counter()
         question = {"workspace": batch.workspace, "ids": event_ids(batch.id, 1)}
         while not store.rows("events", question):

@@ -1,0 +1,215 @@
+"""The servers that race: each in a session of its own, started once, asked for its CPU and memory from outside."""
+
+import ctypes
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import machine
+from bodies import create_signals
+from headwater.log.files import FilesReader
+
+HERE = Path(__file__).parent
+START_SECONDS = 60.0
+DRAIN_SECONDS = 300.0
+AT_REST = 0.08
+"""Cores that a server at rest may use: two hundredths of a second in a quarter, as coarse as the kernel counts."""
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def unbound() -> None:
+    """In the server, before it runs: it may use every core, and ends with the race."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Server:
+    """One server of the race. The small ones print their port on a line of its own."""
+
+    authorization = "Bearer none"
+
+    def __init__(self, name: str, command: list[str], directory: Path) -> None:
+        self.name = name
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.log = directory / "server.log"
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("HEADWATER_")}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=unbound,
+            )
+        self.port = self._ready()
+        self._pids = self._found_pids()
+
+    def _ready(self) -> int:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line.strip().isdigit():
+            raise SystemExit(f"{self.name} did not start:\n{self.log.read_text()}")
+        return int(line)
+
+    def _found_pids(self) -> dict[str, int]:
+        return {self._role(command): pid for pid, command in machine.session(self.process.pid).items()}
+
+    def _role(self, command: list[str]) -> str:
+        return "server"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds so far, by role. Ends the race when a process was restarted: figures would be wrong."""
+        try:
+            return {role: machine.cpu_seconds(pid) for role, pid in self._pids.items()}
+        except FileNotFoundError:
+            raise SystemExit(f"a process of {self.name} ended:\n{self.log.read_text()[-5000:]}") from None
+
+    def memory(self) -> dict[str, dict[str, float]]:
+        return {role: machine.memory_mib(pid) for role, pid in self._pids.items()}
+
+    def peaks(self) -> dict[str, float]:
+        return {role: machine.peak_mib(pid) for role, pid in self._pids.items()}
+
+    def commits(self) -> int | None:
+        """Durable commits so far; None where they are not counted."""
+        return None
+
+    def log_bytes(self) -> int:
+        """Bytes ever appended to its log; 0 for who has none."""
+        return 0
+
+    def drain(self) -> None:
+        """Returns when everything acknowledged can be queried."""
+
+    def settle(self, seconds: float = 10.0, quiet: float = 0.25) -> None:
+        """Returns when its processes were at rest for `quiet` seconds, or after `seconds`."""
+        deadline, used = time.monotonic() + seconds, sum(self.cpu().values())
+        while time.monotonic() < deadline:
+            time.sleep(quiet)
+            before, used = used, sum(self.cpu().values())
+            if used - before <= AT_REST * quiet:
+                return
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+
+
+class Naive(Server):
+    """One fsync a request is what `synchronous=FULL` in WAL mode does; so requests are its commits."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.database = directory / "naive.db"
+        super().__init__("naive", [str(HERE / "naive.py"), str(self.database)], directory)
+
+    def stored(self) -> dict[str, int]:
+        """Of the stopped server: its rows, and what the database takes on disk."""
+        with closing(sqlite3.connect(self.database)) as database:
+            rows = database.execute("SELECT count(*) FROM events").fetchone()[0]
+        return {"rows": rows, "bytes": machine.disk_bytes(self.directory)}
+
+
+class Headwater(Server):
+    """A real `headwater serve`, with the signals of the bodies in its workspace `default`, without limits."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.data = directory / "data"
+        command = ["-m", "headwater", "serve", "--port", "0", "--data-dir", str(self.data), "--log-level", "warning"]
+        super().__init__(name, command, directory)
+        self._prepare()
+        self._log: FilesReader | None = None
+
+    def _ready(self) -> int:
+        def told() -> int | None:
+            if self.process.poll() is not None:
+                raise SystemExit(f"headwater did not start:\n{self.log.read_text()}")
+            try:
+                port = int(json.loads((self.data / "serve.json").read_text())["port"])
+                key = json.loads((self.data / "credentials.json").read_text())["api_key"]
+                answer = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5, trust_env=False)
+            except (OSError, ValueError, KeyError, httpx.HTTPError):
+                return None
+            self.authorization = f"Bearer {key}"
+            return port if answer.status_code == 200 else None
+
+        try:
+            return until(told, START_SECONDS, "headwater is ready")
+        except SystemExit as error:
+            self.stop()
+            raise SystemExit(f"{error}\n{self.log.read_text()[-5000:]}") from None
+
+    def _role(self, command: list[str]) -> str:
+        role = command[3] if len(command) > 3 else "?"
+        return "supervisor" if role == "serve" else role
+
+    def _prepare(self) -> None:
+        self.client = httpx.Client(
+            base_url=self.url, headers={"authorization": self.authorization}, timeout=60, trust_env=False
+        )
+        create_signals(self.client)
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        lines = self.client.get("/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+    def commits(self) -> int | None:
+        return int(self.metric("headwater_log_commits_total"))
+
+    def log_bytes(self) -> int:
+        """The log's durable position: it counts bytes, trimmed ones too."""
+        if self._log is None:
+            self._log = FilesReader(self.data / "log")
+        return self._log.durable()
+
+    def backlog(self) -> int:
+        """Events acknowledged and not queryable yet."""
+        answer = self.client.get("/v1/pipelines")
+        answer.raise_for_status()
+        return sum(lane["events"] for lane in answer.json()["data"])
+
+    def drain(self) -> None:
+        until(lambda: self.backlog() == 0 or None, DRAIN_SECONDS, "headwater has drained")
+
+    def stored(self) -> dict[str, Any]:
+        """Of the stopped server: the rows in its store, and what they and the log take on disk."""
+        told = subprocess.run(
+            [sys.executable, str(HERE / "stored.py"), str(self.data / "store")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(told.stdout.splitlines()[-1])
+
+
+def until(probe: Callable[[], Any], seconds: float, what: str, pause: float = 0.1) -> Any:
+    deadline = time.monotonic() + seconds
+    while (found := probe()) is None:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not within {seconds:.0f} s: {what}")
+        time.sleep(pause)
+    return found
