@@ -82,7 +82,7 @@ def test_a_ballast_is_made_given_up_and_made_anew(scene: Scene) -> None:
     assert not scene.look() and scene.ballast.is_there
     assert scene.ballast.path.stat().st_blocks * 512 >= MIB, "real blocks, not a hole"
     scene.free = MIB // 8 - 1
-    assert "ballast was given up" in scene.look() and not scene.ballast.path.exists()
+    assert "no room for the ballast" in scene.look() and not scene.ballast.path.exists()
     assert not scene.append()
     scene.free = 3 * MIB - 1
     assert "1.0 MiB" not in scene.look() and not scene.append(), "not before there is room for more than the ballast"

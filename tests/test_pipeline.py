@@ -292,6 +292,24 @@ def test_failures_of_the_store_are_tried_again(tmp_path: Path, monkeypatch: pyte
     rig.close()
 
 
+def test_what_fails_while_room_is_made_does_not_end_the_storing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise CorruptionError("on purpose")
+
+    monkeypatch.setattr(module, "FIRST_BACK_OFF", 0.001)
+    monkeypatch.setattr(module, "TRIM_EVERY", 0.0)
+    rig = Rig(tmp_path, store=Moody, block_events=40)
+    monkeypatch.setattr(rig.pipeline, "_relieve", fail)
+    rig.append(batch_of_rows([["a:1"]] * 10, ms, data={"ms": "november"}) for ms in [NOVEMBER] * 40)
+    with running(rig):
+        until(lambda: rig.pipeline.status().lanes[Lane.REALTIME].events >= 400 or None)
+    assert rig.pipeline.status().failures > 2
+    rig.check()
+    rig.close()
+
+
 class running:  # noqa: N801 - reads as a verb
     """The pipeline's loop in a thread, stopped in the end."""
 

@@ -58,8 +58,11 @@ class Ballast:
 
     def drop_if_needed(self) -> None:
         """Drops it when there is less room than it holds: for a start, which has to write, and after a failure."""
+        if not self.size:
+            self.path.unlink(missing_ok=True)  # of a time when one was wanted
+            return
         about = os.statvfs(self.path.parent)
-        if self.size and about.f_bavail * about.f_frsize < self.size:
+        if about.f_bavail * about.f_frsize < self.size:
             self.drop()
 
 

@@ -72,10 +72,12 @@ class Bounds:
                 _logger.exception("the bounds could not be looked at; it is tried again")
 
     def look(self) -> None:
-        """Looks at both bounds once, and holds the log or lets it go. Raises OSError."""
+        """Looks at both bounds once, and holds the log or lets it go. Raises OSError, with the first one obeyed."""
         self._backlog.settle(self._is_behind(), self._behind)
-        self._full.settle(self._is_out_of_room(), self._out_of_room)
-        self._log.hold(" ".join(filter(None, (self._backlog.why, self._full.why))))
+        try:
+            self._full.settle(self._is_out_of_room(), self._out_of_room)
+        finally:
+            self._log.hold(" ".join(filter(None, (self._backlog.why, self._full.why))))
 
     def free(self) -> int:
         """Bytes of the disk left for such as us. Raises OSError."""
@@ -125,8 +127,9 @@ class Bounds:
     def _out_of_room(self, since: str) -> str:
         wanted = readable(self.room.resume + self._ballast.size)
         return (
-            f"the disk of {self._directory} is full, since {since}; the ballast was given up so that what was taken "
-            f"can be stored. Make room: {readable(self.free())} are free, and with {wanted} events are taken again."
+            f"the disk of {self._directory} is full or nearly so, since {since}: no room for the ballast, which is "
+            f"given up so that what was taken can be stored. Make room: {readable(self.free())} are free, and with "
+            f"{wanted} events are taken again."
         )
 
 

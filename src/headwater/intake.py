@@ -48,10 +48,10 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
-    """A request that passed. Its events are acknowledged once `durable` was awaited, and not before.
+    """A request that passed. Its events are handed to the log, and become durable, by awaiting `durable`.
 
-    `durable` is None when the limits left nothing to store: 429. Awaiting it raises LogUnavailableError when nothing
-    was stored; the quota is given back then. It keeps no event in memory.
+    None when the limits left nothing to store: 429. Awaiting it raises LogUnavailableError when nothing was stored; the
+    quota is given back then. While it waits it keeps no event in memory.
     """
 
     receipt: Receipt
@@ -164,15 +164,16 @@ class Intake:
         taken = _number(draft, chosen, batch)
         try:
             parts = self._parts(draft, taken, chosen)
-            appended = self._log.append(Batch(batch, draft.workspace, draft.dialect.name, parts))
         except BaseException:
             await self._quotas.give_back(grants, window)
             raise
         receipt = Receipt(id_text(batch), taken, limited, limits)
-        return Admitted(receipt, self._durable(appended, grants, window))
+        return Admitted(receipt, self._store(Batch(batch, draft.workspace, draft.dialect.name, parts), grants, window))
 
-    async def _durable(self, appended: Awaitable[None], grants: Mapping[str, Grant], window: int) -> None:
+    async def _store(self, batch: Batch, grants: Mapping[str, Grant], window: int) -> None:
         try:
+            appended = self._log.append(batch)
+            del batch  # it was written down; what waits for the disk is kept small
             await appended
         except Exception:
             await self._quotas.give_back(grants, window)

@@ -254,9 +254,12 @@ class Pipeline:
 
     def _ease(self, error: Exception) -> None:
         """Room for the next try: what was stored before can be trimmed, whatever fails now."""
-        if is_full(error):
-            self._relieve()
-        self._trim(time.monotonic())
+        try:
+            if is_full(error):
+                self._relieve()
+            self._trim(time.monotonic())
+        except Exception:
+            _logger.exception("no room could be made")  # the next round says what is wrong, and whether to go on
 
     def _succeeded(self) -> None:
         known, self._failing_since = self._status, 0

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from headwater.catalog.sqlite import SqliteCatalog
 from headwater.config import Settings
 from headwater.dialects import DIALECTS
 from headwater.doctor.round import Patient
-from headwater.errors import HeadwaterError, LockedError
+from headwater.errors import HeadwaterError, LockedError, StartError
 from headwater.faults import fault_on_purpose
 from headwater.intake import Intake, taken_this_minute
 from headwater.locks import DirectoryLock
@@ -41,7 +42,10 @@ from headwater.web.proxy import EngineProxy
 from headwater.web.server import connections, private_socket, server
 from headwater.web.tls import Certificate
 
-_ENGINE_NICE = 10
+_ENGINE_NICE = 19
+"""docs/decisions/0008-acknowledging-goes-first.md"""
+_GATEWAY_STARTS = 10.0
+"""Seconds that a gateway under a supervisor may need to come back."""
 
 
 def run_gateway(settings: Settings, sock_fd: int) -> None:
@@ -197,7 +201,13 @@ def examined(settings: Settings) -> Iterator[Patient]:
 
     sys.setrecursionlimit(20_000)
     with ExitStack() as stack:
-        gateway = _holder(stack, settings.data_dir / "gateway.lock")
+        serving = _is_held(settings.data_dir / "serve.lock")
+        gateway = _holder(stack, settings.data_dir / "gateway.lock", _GATEWAY_STARTS if serving else 0)
+        if serving and gateway is None:
+            raise StartError(
+                "headwater serve runs here, but its gateway does not: it is starting, or failing. See what it logs, "
+                "and run the doctor again, or stop headwater first"
+            )
         engine = _holder(stack, settings.data_dir / "engine.lock")
         runs = gateway is not None and engine is not None
         scratch = None if runs else stack.enter_context(scratch_in(settings.data_dir))
@@ -227,13 +237,30 @@ def examined(settings: Settings) -> Iterator[Patient]:
         )
 
 
-def _holder(stack: ExitStack, path: Path) -> int | None:
-    """Takes a role's lock. When the role runs, its process; None when it does not, and will not for a while."""
+def _holder(stack: ExitStack, path: Path, seconds: float = 0) -> int | None:
+    """Takes a role's lock. When the role runs, its process; None when it does not, and will not for a while.
+
+    `seconds`: how long it may take to start.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            lock = DirectoryLock(path, 0)
+        except LockedError as error:
+            return error.holder
+        if time.monotonic() >= deadline:
+            stack.enter_context(lock)
+            return None
+        lock.release()
+        time.sleep(0.1)
+
+
+def _is_held(path: Path) -> bool:
     try:
-        stack.enter_context(DirectoryLock(path, 0))
-    except LockedError as error:
-        return error.holder
-    return None
+        DirectoryLock(path, 0).release()
+    except LockedError:
+        return True
+    return False
 
 
 class _Closes(Protocol):

@@ -24,7 +24,7 @@ GOOD = BIK.batch_of(BIK.event())
 @pytest.fixture(scope="module")
 def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A headwater that has few places and little room."""
-    options = ("--max-connections", str(PLACES), "--max-bodies", str(BYTES))
+    options = ("--max-connections", str(PLACES), "--max-bodies", str(BYTES), "--max-body", str(BYTES))
     server = Server(tmp_path_factory.mktemp("tight") / "data", *options)
     try:
         server.start()

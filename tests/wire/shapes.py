@@ -157,6 +157,7 @@ _REFUSED = {
     "target with a control character": _target(PATH + b"\x01"),
     "asterisk as target": _target(b"*"),
     "CONNECT": _first(b"CONNECT headwater:80 HTTP/1.1"),
+    "CONNECT to a path": _first(b"CONNECT " + PATH + b" HTTP/1.1"),
     "method unknown": _first(b"SMUGGLE " + PATH + b" HTTP/1.1"),
     "method in lower case": _first(b"post " + PATH + b" HTTP/1.1"),
     "tabs in the request line": _first(b"POST\t" + PATH + b"\tHTTP/1.1"),

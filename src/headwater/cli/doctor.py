@@ -4,7 +4,6 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -13,12 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from headwater.cli.options import takes_settings
 from headwater.cli.output import Json, console, print_json
 from headwater.config import Settings
 from headwater.doctor.report import Check, Tell, Verdict, exit_code
 from headwater.errors import HeadwaterError
 
-_DataDir = Annotated[Path, typer.Option(envvar="HEADWATER_DATA_DIR", help="The data directory to look at.")]
 _Quick = Annotated[
     bool, typer.Option("--quick", help="Seconds instead of minutes: not every payload, no search for doubles.")
 ]
@@ -28,21 +27,21 @@ _NOT_CHECKED = 2
 
 def register(app: typer.Typer) -> None:
     """Adds the command to `app`."""
-    app.command()(doctor)
+    app.command()(takes_settings(doctor))
 
 
-def doctor(data_dir: _DataDir = Path("data"), quick: _Quick = False, as_json: Json = False) -> None:
+def doctor(settings: Settings, quick: _Quick = False, as_json: Json = False) -> None:
     """Check log, catalog, state and store against each other. Changes nothing.
 
+    Give it the options (or the environment) that the server was started with: it judges room and limits by them.
     Beside a running server, or without one. Ends with 0 when there is no fault (there may be warnings), with 1 when
     there is one, with 2 when something could not be looked at. docs/doctor.md says what each check means.
     """
     from headwater import wiring  # late: imported at the top they would slow every command
     from headwater.doctor.round import Round
 
-    settings = Settings(data_dir=data_dir.absolute())
     if not _is_headwaters(settings):
-        raise _refusal(f"there is no headwater in {data_dir}")
+        raise _refusal(f"there is no headwater in {settings.data_dir}")
     try:
         with _quiet(), wiring.examined(settings) as patient, _progress() as tell:
             checks = Round(patient, quick, tell).checks()

@@ -64,6 +64,9 @@ def settings_of(
     max_event: Annotated[
         int, typer.Option(min=1, envvar="HEADWATER_MAX_EVENT", help="Bytes of one event as JSON.")
     ] = _DEFAULT.max_event,
+    max_in_flight: Annotated[
+        int, typer.Option(min=1, envvar="HEADWATER_MAX_IN_FLIGHT", help="Ingest requests answered at once.")
+    ] = _DEFAULT.max_in_flight,
     max_bodies: Annotated[
         int, typer.Option(min=1, envvar="HEADWATER_MAX_BODIES", help="Bytes of all request bodies held at once.")
     ] = _DEFAULT.max_bodies,
@@ -106,6 +109,7 @@ def settings_of(
         windows=Windows(past_ms=past_window_minutes * MINUTE_MS, future_ms=future_window_minutes * MINUTE_MS),
         max_body=max_body,
         max_event=max_event,
+        max_in_flight=max_in_flight,
         max_bodies=max_bodies,
         max_connections=max_connections,
         segment_bytes=segment_bytes,
@@ -131,6 +135,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "HEADWATER_FUTURE_WINDOW_MINUTES": str(settings.windows.future_ms // MINUTE_MS),
         "HEADWATER_MAX_BODY": str(settings.max_body),
         "HEADWATER_MAX_EVENT": str(settings.max_event),
+        "HEADWATER_MAX_IN_FLIGHT": str(settings.max_in_flight),
         "HEADWATER_MAX_BODIES": str(settings.max_bodies),
         "HEADWATER_MAX_CONNECTIONS": str(settings.max_connections),
         "HEADWATER_SEGMENT_BYTES": str(settings.segment_bytes),

@@ -74,6 +74,8 @@ def _check(settings: Settings) -> None:
         )
     if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
         raise SettingsError(f"--public-url must begin with https:// or http://, not {settings.public_url}")
+    if settings.max_bodies < settings.max_body:
+        raise SettingsError(f"--max-bodies must be at least --max-body, {settings.max_body} bytes")
     _check_door(settings)
 
 

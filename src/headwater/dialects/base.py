@@ -142,7 +142,13 @@ MAX_FAULTS = 100
 
 
 def verdicts(request: Request, faults: Sequence[Fault], say: Callable[[Fault], str]) -> list[Verdict]:
-    """A lenient answer's `errors`; `say` words a fault as the dialect does."""
+    """A lenient answer's `errors`; `say` words a fault as the dialect does.
+
+    Each event that was left out is there with its first fault, however many the others have.
+    """
+    first = {fault.index: fault for fault in reversed(faults)}
+    further = [fault for fault in faults if fault is not first[fault.index]]
+    told = sorted((*first.values(), *further[: max(MAX_FAULTS - len(first), 0)]), key=lambda fault: fault.index)
     return [
         Verdict(
             index=fault.index,
@@ -151,7 +157,7 @@ def verdicts(request: Request, faults: Sequence[Fault], say: Callable[[Fault], s
             path=render(request.prefix, fault),
             message=say(fault),
         )
-        for fault in faults[:MAX_FAULTS]
+        for fault in told
     ]
 
 

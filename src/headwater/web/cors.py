@@ -14,7 +14,7 @@ from headwater.web.answers import Receive, Scope, Send
 ANY = "*"
 """The setting that lets every origin in."""
 
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s,*]+")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[^/?#@\s,*:A-Z\[\]]+)(?::[0-9]+)?")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 _ALLOWED = (

@@ -22,6 +22,8 @@ def fault(method: bytes, target: bytes, version: str, found: dict[bytes, bytes])
     """What is wrong with a head, in words for its sender; empty when nothing is. Names are lower case."""
     if version not in ("1.1", "1.0"):
         return "HTTP version must be 1.1 or 1.0"
+    if method == b"CONNECT":
+        return "CONNECT is not answered here"
     host = found.get(b"host")
     if host is None:
         if version == "1.1":
@@ -32,14 +34,12 @@ def fault(method: bytes, target: bytes, version: str, found: dict[bytes, bytes])
     if coding is not None and (version != "1.1" or coding.rstrip(b" \t").lower() != b"chunked"):
         return "Transfer-Encoding must be chunked, in HTTP/1.1"
     if not target.startswith(b"/") or b"#" in target:
-        return _target_fault(method, target, host)
+        return _target_fault(target, host)
     return ""
 
 
-def _target_fault(method: bytes, target: bytes, host: bytes | None) -> str:
+def _target_fault(target: bytes, host: bytes | None) -> str:
     """An absolute target (RFC 9112 3.2.2) is taken when it names the same host as the header: else it is a guess."""
-    if method == b"CONNECT":
-        return "CONNECT is not answered here"
     absolute = _ABSOLUTE.match(target)
     if absolute is None or b"#" in target:
         return "Request target must be a path"

@@ -84,8 +84,8 @@ class Ingest:
         try:
             with self._bodies.share() as share:
                 told = await self._take(dialect, single, scope, receive, share)
-            if told.durable is not None:
-                await told.durable
+                if told.durable is not None:
+                    await told.durable
             return told
         except BodyRefused as error:
             return Told(dialect.error(error.status, str(error)))
@@ -107,13 +107,13 @@ class Ingest:
             return Told(dialect.error(401))
         if "ingest" not in principal.scopes:
             return Told(dialect.error(403))
-        if self.in_flight > self._settings.max_in_flight:
-            raise UnavailableError("too many requests in flight")
+        self._check_in_flight()
         self.in_flight -= 1
         try:
             body = await read_body(receive, headers, self._settings.max_body, share)
         finally:
             self.in_flight += 1
+        self._check_in_flight()
         request = dialect.decode(body, single, self._catalog.workspace(principal.workspace).default_region)
         if len(body) > self._settings.max_event:
             request.faults.extend(self._oversize(body, single))
@@ -121,6 +121,10 @@ class Ingest:
         if isinstance(outcome, Refusal):
             return Told(dialect.refuse(request, outcome.faults))
         return _told(dialect, single, request, outcome)
+
+    def _check_in_flight(self) -> None:
+        if self.in_flight > self._settings.max_in_flight:
+            raise UnavailableError("too many requests in flight")
 
     def _oversize(self, body: bytes, single: bool) -> list[Fault]:
         found = [len(body)] if single else sizes(body, "events")

@@ -1,6 +1,7 @@
 """The gateway's own figures, for Prometheus."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -77,6 +78,8 @@ class BoundsFigures(Collector):
             "With more waiting nothing is taken; 0: no bound.",
             bounds.backlog_bound,
         )
-        yield GaugeMetricFamily("headwater_disk_free_bytes", "Room on the data directory's disk.", bounds.free())
         yield GaugeMetricFamily("headwater_disk_reserve_bytes", "With less free nothing is taken.", bounds.room.reserve)
-        yield GaugeMetricFamily("headwater_ballast_bytes", "Held for a full disk; 0: given up.", bounds.ballast_bytes)
+        with suppress(OSError):  # a disk that cannot be asked has no figures; the others are wanted all the more
+            free, ballast = bounds.free(), bounds.ballast_bytes
+            yield GaugeMetricFamily("headwater_disk_free_bytes", "Room on the data directory's disk.", free)
+            yield GaugeMetricFamily("headwater_ballast_bytes", "Held for a full disk; 0: given up.", ballast)

@@ -52,12 +52,16 @@ class GuardedProtocol(HttpToolsProtocol):
         self._fault: tuple[int, str] | None = None
         self._last_word: bytes | None = None
         self._stopping = False
+        self._running: Any = None
         self._taken = True
         self._taking: patience.Pace | None = None
         if not self.places.give(self, self.connections):
             self._reply(503)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.pipeline and self._running is not None:  # uvicorn tells the newest request's cycle only
+            self._running.disconnected = True
+            self._running.message_event.set()
         self.pipeline.clear()
         self._outlet.write = _nowhere
         super().connection_lost(exc)
@@ -147,7 +151,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle.response_complete:
             return
         self._owed += 1
-        cycle.keep_alive = self._keeps and not self._stopping
+        if not cycle.response_started:
+            cycle.keep_alive = self._keeps and not self._stopping
         cycle.more_body = False
         cycle.message_event.set()
 
@@ -163,6 +168,10 @@ class GuardedProtocol(HttpToolsProtocol):
         """From within the parser's callbacks: ends the parsing; `data_received` answers."""
         self._fault = status, message
         raise ValueError
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     # --- answering -----------------------------------------------------------------------------------------------
 
@@ -180,9 +189,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self._close_with(self._last_word)
         elif self._phase == _IDLE:
             self._since = self.loop.time()
-
-    def send_400_response(self, msg: str) -> None:
-        self._reply(400, msg)
 
     def _reply(self, status: int, message: str = "") -> None:
         """Answers without the application, after what is still being answered, and ends the connection."""
@@ -239,7 +245,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Called every second or so: ends what has taken too long."""
         if self.flow.write_paused or self._phase == _ENDING or (self._phase == _IDLE and not self._taken):
             self._look_at_taking(now)
-        if self.transport.is_closing():
+        if self.transport.is_closing() or (self._last_word is not None and self._phase != _ENDING):
             return
         age = now - self._since
         if self._phase == _ENDING:
@@ -352,4 +358,12 @@ async def sweep(connections: set[Any]) -> None:
             if place % 64 == 63:
                 await asyncio.sleep(0)  # ten thousand at once would keep the others waiting
             if protocol.transport is not None:
-                protocol.expire(loop.time())
+                _expire(protocol, loop.time())
+
+
+def _expire(protocol: GuardedProtocol, now: float) -> None:
+    try:
+        protocol.expire(now)
+    except Exception:  # one connection's must not end the watch over all others
+        logger.exception("a connection could not be looked at, and is cut")
+        protocol.cut()

@@ -1,6 +1,7 @@
 """The gateway's open routes: is it alive, is it ready, its figures, its documentation. They need no key."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,9 @@ def _gateway(log: Appender, credentials: Path) -> str:
     status = log.status()
     if not status.ready:
         return status.why
-    return "" if credentials.exists() else f"no credentials: {credentials.name} is missing (headwater keys create)"
+    if os.path.exists(credentials):  # Path.exists raises when the disk fails
+        return ""
+    return f"no credentials: {credentials.name} is missing (headwater keys create)"
 
 
 async def _engine(engine: EngineProxy) -> str:
