@@ -48,7 +48,7 @@ test: install
 	$(BIN)/pytest -m 'not torture'
 
 torture: install
-	$(BIN)/pytest -m torture -rP
+	$(BIN)/pytest -m torture -rP -n 2 --dist loadfile
 
 check: install
 	@$(UV) lock --quiet --offline --check --python $(BIN)/python 2> /dev/null \
