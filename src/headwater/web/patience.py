@@ -48,6 +48,8 @@ class Pace:
 _UNACKED, _ACKED, _NOT_SENT = 24, 120, 144
 """Offsets in Linux's struct tcp_info: segments on their way, bytes that arrived, bytes still in the kernel's buffer."""
 _CUT = struct.pack("ii", 1, 0)
+_GONE = (OSError, AttributeError, ValueError)
+"""What asking a transport's socket raises when it was closed meanwhile (uvloop: a negative descriptor)."""
 
 
 def untaken(transport: Transport) -> tuple[bool, int]:
@@ -57,7 +59,7 @@ def untaken(transport: Transport) -> tuple[bool, int]:
     does not tell, only our own buffer counts, and what was taken is unknown: 0.
     """
     mine = transport.get_write_buffer_size() > 0
-    with suppress(OSError, AttributeError, struct.error):
+    with suppress(*_GONE, struct.error):
         info = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _NOT_SENT + 4)
         (unacked,), (acked,), (left,) = (
             struct.unpack_from(form, info, at) for form, at in (("I", _UNACKED), ("Q", _ACKED), ("I", _NOT_SENT))
@@ -68,6 +70,6 @@ def untaken(transport: Transport) -> tuple[bool, int]:
 
 def cut(transport: Transport) -> None:
     """Ends a connection now, and with it what the kernel holds for it, which would wait for the client otherwise."""
-    with suppress(OSError, AttributeError):
+    with suppress(*_GONE):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CUT)
     transport.abort()

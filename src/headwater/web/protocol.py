@@ -8,6 +8,7 @@ then, so that a request pays nothing for them.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httptools
@@ -366,4 +367,5 @@ def _expire(protocol: GuardedProtocol, now: float) -> None:
         protocol.expire(now)
     except Exception:  # one connection's must not end the watch over all others
         logger.exception("a connection could not be looked at, and is cut")
-        protocol.cut()
+        with suppress(Exception):
+            protocol.cut()
