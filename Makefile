@@ -48,7 +48,8 @@ test: install
 	$(BIN)/pytest -m 'not torture'
 
 torture: install
-	$(BIN)/pytest -m torture -rP -n 2 --dist loadfile
+	$(BIN)/pytest -m torture -rP -n 2 --dist loadfile --ignore=tests/edge
+	$(BIN)/pytest -m torture -rP tests/edge # alone: how soon a bad client is sent away is what these look at
 
 check: install
 	@$(UV) lock --quiet --offline --check --python $(BIN)/python 2> /dev/null \

@@ -1,11 +1,10 @@
 """Certificates for tests, made by the `openssl` command."""
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
+from tools import need
 
 
 class Pair(NamedTuple):
@@ -24,10 +23,18 @@ KINDS = {"ec": ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"), "rsa": ("rsa:
 
 def make(directory: Path, name: str = "server", kind: str = "ec", passphrase: str | None = None) -> Pair:
     """`kind`: ec or rsa. With a passphrase the key is encrypted."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl here to make certificates with")
     pair = Pair(directory / f"{name}.pem", directory / f"{name}.key")
-    command = ["openssl", "req", "-x509", "-newkey", *KINDS[kind], "-keyout", str(pair.key), "-out", str(pair.cert)]
+    command = [
+        need("openssl"),
+        "req",
+        "-x509",
+        "-newkey",
+        *KINDS[kind],
+        "-keyout",
+        str(pair.key),
+        "-out",
+        str(pair.cert),
+    ]
     command += ["-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
     command += ["-passout", f"pass:{passphrase}"] if passphrase else ["-nodes"]
     subprocess.run(command, check=True, capture_output=True)

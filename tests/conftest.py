@@ -6,19 +6,21 @@ from uuid import uuid4
 
 import pytest
 
-from harness import Server, Workspace
+from harness import Server, Workspace, running
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One headwater for all tests that neither stop it nor look beyond their own `workspace`."""
-    yield from _running(Server(tmp_path_factory.mktemp("shared") / "data"))
+    with running(Server(tmp_path_factory.mktemp("shared") / "data")) as started:
+        yield started
 
 
 @pytest.fixture
 def fresh_server(tmp_path: Path) -> Iterator[Server]:
     """A headwater of the test's own, to be killed and restarted."""
-    yield from _running(Server(tmp_path / "data"))
+    with running(Server(tmp_path / "data")) as started:
+        yield started
 
 
 @pytest.fixture
@@ -30,15 +32,6 @@ def workspace(server: Server) -> Iterator[Workspace]:
     made = answer.json()
     with server.client(made["api_key"]) as client:
         yield Workspace(server, made["id"], made["api_key"], client)
-
-
-def _running(server: Server) -> Iterator[Server]:
-    try:
-        server.start()
-        server.wait_engine()
-        yield server
-    finally:
-        server.kill_group()
 
 
 @pytest.hookimpl(wrapper=True)

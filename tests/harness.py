@@ -7,7 +7,8 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
@@ -212,6 +213,17 @@ class Server:
                 return len(waiting) == len(Lane) and not any(float(line.split()[-1]) for line in waiting)
 
             until(drained, seconds, "both lanes are empty")
+
+
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """The server, ready to take events and answer questions; killed in the end."""
+    try:
+        server.start()
+        server.wait_engine()
+        yield server
+    finally:
+        server.kill_group()
 
 
 class Workspace(NamedTuple):

@@ -21,7 +21,7 @@ import pytest
 
 import certificates
 from certificates import Pair
-from harness import Server, keyed, until
+from harness import Server, keyed, running, until
 from headwater.errors import StartError
 from headwater.web import tls
 
@@ -35,13 +35,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("tls") / "data", *pair.options, ca=pair.cert)
-    try:
-        server.start()
-        server.wait_engine()
+    with running(Server(tmp_path_factory.mktemp("tls") / "data", *pair.options, ca=pair.cert)) as server:
         yield server
-    finally:
-        server.kill_group()
 
 
 def headwater(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

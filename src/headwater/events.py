@@ -54,8 +54,28 @@ class Event(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     backfill_id: str = ""
 
 
+class Line(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
+    """An event's line read back: all is decided, and its data stays as it was written. Fields as in `Event`."""
+
+    id: str
+    signal: str
+    signal_id: str
+    schema_version: int | None
+    occurred_ms: int
+    reason: str
+    detail: str
+    identities: list[str]
+    name: str | None
+    data: msgspec.Raw
+    reference: str | None
+    backfill_id: str
+
+
 ROW = Event.__struct_fields__
 """The columns of one line of a log record, in order."""
+
+decode_lines = msgspec.json.Decoder(Line).decode_lines
+"""A record's lines, read back. Raises msgspec.DecodeError."""
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):

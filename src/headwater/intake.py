@@ -186,7 +186,7 @@ class Intake:
         windows, received, old_migrates = self._windows, draft.received_ms, draft.dialect.old_migrates
         places, migrating = draft.places, draft.request.migrating
         for index, event in zip(chosen, taken, strict=True):
-            migrates = bool(migrating) and places[index] in migrating
+            migrates = places[index] in migrating
             if event.occurred_ms is None:
                 event.occurred_ms = received
             else:

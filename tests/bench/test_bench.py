@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tools import need
 
 ROOT = Path(__file__).parents[2]
 BENCH, PAGE = ROOT / "bench", ROOT / "docs" / "performance.md"
@@ -54,16 +55,22 @@ def open_loop(port: int, bodies: Path, rate: float, seconds: float) -> subproces
     )
 
 
-def test_open_loop_charges_a_stall_to_every_request_that_was_due_meanwhile(bodies: Path) -> None:
+def open_loop_against(protocol: type[asyncio.Protocol], bodies: Path, rate: float, seconds: float) -> dict[str, float]:
+    """What the generator says of a server that speaks so."""
+
     async def run() -> dict[str, float]:
-        Stalling.seen = 0
-        server = await asyncio.get_running_loop().create_server(Stalling, "127.0.0.1", 0)
-        generator = open_loop(server.sockets[0].getsockname()[1], bodies, rate=200, seconds=1)
+        server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+        generator = open_loop(server.sockets[0].getsockname()[1], bodies, rate, seconds)
         said = (await asyncio.to_thread(generator.communicate))[0]
         server.close()
         return dict(json.loads(said))
 
-    found = asyncio.run(run())
+    return asyncio.run(run())
+
+
+def test_open_loop_charges_a_stall_to_every_request_that_was_due_meanwhile(bodies: Path) -> None:
+    Stalling.seen = 0
+    found = open_loop_against(Stalling, bodies, rate=200, seconds=1)
     assert found["taken"] == 200
     assert found["refused"] == found["failed"] == found["unanswered"] == 0
     # 0.3 s of 1 s: sixty of two hundred requests waited, the first for all of it, the last hardly. A generator that
@@ -73,14 +80,7 @@ def test_open_loop_charges_a_stall_to_every_request_that_was_due_meanwhile(bodie
 
 
 def test_open_loop_counts_what_was_never_answered(bodies: Path) -> None:
-    async def run() -> dict[str, float]:
-        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
-        generator = open_loop(server.sockets[0].getsockname()[1], bodies, rate=100, seconds=0.5)
-        said = (await asyncio.to_thread(generator.communicate))[0]
-        server.close()
-        return dict(json.loads(said))
-
-    found = asyncio.run(run())
+    found = open_loop_against(asyncio.Protocol, bodies, rate=100, seconds=0.5)
     assert found["taken"] == 0
     assert found["unanswered"] == 50
     assert found["p50_ms"] > 1000  # they have waited until two seconds after the end
@@ -143,8 +143,7 @@ def test_the_page_tells_what_was_measured() -> None:
 
 @pytest.fixture
 def wrk() -> None:
-    if shutil.which("wrk") is None:
-        pytest.skip("wrk is not installed (apt-get install wrk)")
+    need("wrk")
 
 
 @pytest.mark.torture

@@ -65,7 +65,7 @@ def _outcome(read: Any, body: bytes, single: bool) -> Any:
         request = read(body, single, None)
     except BodyError as error:
         return error.message
-    return request.events, list(request.migrating), request.faults, request.prefix if request.faults else None
+    return request.events, request.migrating, request.faults, request.prefix if request.faults else None
 
 
 @given(body=_bodies(_bik_event), single=st.booleans())

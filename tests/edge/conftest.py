@@ -4,16 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness import Server
+from harness import Server, running
 
 
 @pytest.fixture(scope="package")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A headwater as it comes."""
-    server = Server(tmp_path_factory.mktemp("attacked") / "data")
-    try:
-        server.start()
-        server.wait_engine()
+    with running(Server(tmp_path_factory.mktemp("attacked") / "data")) as server:
         yield server
-    finally:
-        server.kill_group()

@@ -12,7 +12,7 @@ import pytest
 
 from edge.crowd import Crowd, Kind
 from edge.steady import PATH
-from harness import Server
+from harness import Server, running
 from wire.client import Client, parse, receive
 from wire.languages import BIK
 
@@ -25,13 +25,8 @@ GOOD = BIK.batch_of(BIK.event())
 def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A headwater that has few places and little room."""
     options = ("--max-connections", str(PLACES), "--max-bodies", str(BYTES), "--max-body", str(BYTES))
-    server = Server(tmp_path_factory.mktemp("tight") / "data", *options)
-    try:
-        server.start()
-        server.wait_engine()
+    with running(Server(tmp_path_factory.mktemp("tight") / "data", *options)) as server:
         yield server
-    finally:
-        server.kill_group()
 
 
 def head(server: Server, *lines: str) -> bytes:

@@ -15,7 +15,8 @@ from harness import Server
 from wire.client import Client
 from wire.languages import BIK
 
-MOST_SECONDS = 30
+MOST_SECONDS = 60
+"""It is 30 on a machine that has the time; what it took is printed."""
 MOST_GROWTH = 200 * MEBIBYTE
 
 

@@ -14,7 +14,8 @@ from harness import Server
 from headwater.web.query import EXPORTS
 from wire.client import receive
 
-MOST_SECONDS = 30
+MOST_SECONDS = 60
+"""It is 30 on a machine that has the time; what it took is printed."""
 MOST_GROWTH = 200 * MEBIBYTE
 
 

@@ -1,14 +1,13 @@
 """System calls that fail on demand in a running headwater, by a small library preloaded into it (`faulty_calls.c`)."""
 
 import mmap
-import shutil
 import struct
 import subprocess
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-import pytest
+from tools import need
 
 CUT_SHORT = -1
 """Instead of an errno: a write takes half of what it was given, and says so."""
@@ -19,11 +18,9 @@ _KINDS = 4000
 
 @cache
 def _library() -> Path:
-    if not shutil.which("gcc"):
-        pytest.skip("no gcc here to make the library whose system calls fail")
     built = Path(mkdtemp()) / "faulty_calls.so"
     source = Path(__file__).with_name("faulty_calls.c")
-    subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", str(built), str(source)], check=True)
+    subprocess.run([need("gcc"), "-O1", "-shared", "-fPIC", "-o", str(built), str(source)], check=True)
     return built
 
 

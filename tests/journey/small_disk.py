@@ -8,13 +8,10 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from harness import Server
+from tools import lack
 
 MIB = 1 << 20
-MUST_MOUNT = "HEADWATER_TEST_MUST_MOUNT"
-"""Set by `.ci/run`: a test that cannot mount fails there, and is skipped with a reason elsewhere."""
 
 _WAYS = {("unshare", "-m"): ("-m",), ("unshare", "-rm"): ("-U", "--preserve-credentials", "-m")}
 """How to come to a mount namespace, and how others enter it."""
@@ -78,10 +75,7 @@ class SmallDisk:
 def server_on(mount: Path, size: int, *options: str) -> Iterator[tuple[Server, SmallDisk]]:
     """A running headwater with its data on a disk of `size` bytes, and the disk."""
     if _way() is None:
-        why = "no mount namespace can be made here (unshare -m, unshare -rm)"
-        if os.environ.get(MUST_MOUNT):
-            pytest.fail(why)
-        pytest.skip(why)
+        lack("no mount namespace can be made here (unshare -m, unshare -rm)")
     disk = SmallDisk(mount, size)
     server = Server(disk.root / "data", *options, wrap=disk.wrap, inside=mount / "data")
     server.log_path = mount.with_name("server.log")

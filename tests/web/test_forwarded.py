@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Server
+from harness import Server, running
 from headwater.errors import SettingsError
 from headwater.web.forwarded import Clients
 from wire.client import Client
@@ -90,14 +90,9 @@ def changed_from(client: Client, slug: str) -> str | None:
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that believes a proxy on this machine."""
-    server = Server(
-        tmp_path_factory.mktemp("proxied") / "data", environment={"HEADWATER_TRUSTED_PROXIES": "127.0.0.0/8, ::1"}
-    )
-    try:
-        server.start()
+    trusting = {"HEADWATER_TRUSTED_PROXIES": "127.0.0.0/8, ::1"}
+    with running(Server(tmp_path_factory.mktemp("proxied") / "data", environment=trusting)) as server:
         yield server
-    finally:
-        server.kill_group()
 
 
 def test_the_audit_has_the_peer(server: Server) -> None:

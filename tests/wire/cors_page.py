@@ -2,13 +2,12 @@
 
 import http.server
 import re
-import shutil
 import subprocess
 import threading
 from pathlib import Path
 from typing import Any
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+from tools import need
 
 _PAGE = """<!doctype html><title>sends events</title><pre id="out"></pre><script>
 const call = async (name, path, options) => {
@@ -63,7 +62,8 @@ class Pages:
     def visit(self, url: str, key: str, profile: Path) -> list[str]:
         """What the page wrote, a line a call."""
         _Pages.page = (_PAGE % {"url": url, "key": key}).encode()
-        command = [str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
+        browser = need("chromium", "chromium-browser")
+        command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
         command += ["--no-first-run", "--disable-background-networking", "--virtual-time-budget=20000", "--dump-dom"]
         seen = subprocess.run([*command, self.origin], capture_output=True, text=True, timeout=120, check=False)
         found = re.search(r'<pre id="out">(.*?)</pre>', seen.stdout, re.S)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Server
-from wire import cors_page
+from harness import Server, running
 from wire.client import Answer, Client, parse, raw
 from wire.cors_page import Pages
 from wire.languages import LANGUAGES, Language
@@ -31,13 +30,8 @@ PATHS = [path for language in LANGUAGES for path in (language.batch, language.si
 def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that pages of two origins may call, by option and with a small body limit."""
     options = ("--cors-origin", SHOP, "--cors-origin", APP, "--max-body", "100000")
-    server = Server(tmp_path_factory.mktemp("cors") / "data", *options)
-    try:
-        server.start()
-        server.wait_engine()
+    with running(Server(tmp_path_factory.mktemp("cors") / "data", *options)) as server:
         yield server
-    finally:
-        server.kill_group()
 
 
 @pytest.fixture
@@ -163,7 +157,6 @@ def test_off_by_default(client: Client) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.skipif(cors_page.BROWSER is None, reason="no Chromium here")
 def test_a_page_in_a_real_browser(tmp_path: Path, server: Server) -> None:
     """It reads answers and errors where its origin is listed or every one is, and nothing anywhere else."""
     pages = Pages()

@@ -15,7 +15,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
-from harness import Server
+from harness import Server, running
 
 load_all_checks()
 CHECKED = CHECKS.get_by_names(
@@ -36,13 +36,8 @@ SECONDS = 20
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of its own: what is sent here makes and ends keys, signals and workspaces."""
-    server = Server(tmp_path_factory.mktemp("described") / "data")
-    try:
-        server.start()
-        server.wait_engine()
+    with running(Server(tmp_path_factory.mktemp("described") / "data")) as server:
         yield server
-    finally:
-        server.kill_group()
 
 
 def ask_all(server: Server, examples: int) -> None:

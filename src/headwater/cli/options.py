@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec import structs
 
 from headwater.clock import MINUTE_MS
 from headwater.config import Settings, Windows
@@ -120,30 +121,20 @@ def settings_of(
     )
 
 
+_OPTIONS = inspect.signature(settings_of).parameters
+
+
 def environment_of(settings: Settings) -> dict[str, str]:
     """What a child's environment must hold to come to the same settings."""
-    return {
-        "HEADWATER_DATA_DIR": str(settings.data_dir),
-        "HEADWATER_HOST": settings.host,
-        "HEADWATER_PORT": str(settings.port),
-        "HEADWATER_PUBLIC_URL": settings.public_url or "",
-        "HEADWATER_TLS_CERT": str(settings.tls_cert or ""),
-        "HEADWATER_TLS_KEY": str(settings.tls_key or ""),
-        "HEADWATER_CORS_ORIGINS": " ".join(settings.cors_origins),
-        "HEADWATER_TRUSTED_PROXIES": " ".join(settings.trusted_proxies),
-        "HEADWATER_PAST_WINDOW_MINUTES": str(settings.windows.past_ms // MINUTE_MS),
-        "HEADWATER_FUTURE_WINDOW_MINUTES": str(settings.windows.future_ms // MINUTE_MS),
-        "HEADWATER_MAX_BODY": str(settings.max_body),
-        "HEADWATER_MAX_EVENT": str(settings.max_event),
-        "HEADWATER_MAX_IN_FLIGHT": str(settings.max_in_flight),
-        "HEADWATER_MAX_BODIES": str(settings.max_bodies),
-        "HEADWATER_MAX_CONNECTIONS": str(settings.max_connections),
-        "HEADWATER_SEGMENT_BYTES": str(settings.segment_bytes),
-        "HEADWATER_RESERVE_BYTES": str(settings.reserve_bytes),
-        "HEADWATER_BALLAST_BYTES": str(settings.ballast_bytes),
-        "HEADWATER_MAX_BACKLOG_BYTES": str(settings.max_backlog_bytes),
-        "HEADWATER_BLOCK_EVENTS": str(settings.block_events),
+    values = structs.asdict(settings) | {
+        "past_window_minutes": settings.windows.past_ms // MINUTE_MS,
+        "future_window_minutes": settings.windows.future_ms // MINUTE_MS,
     }
+    return {each.annotation.__metadata__[0].envvar: _text(values[name]) for name, each in _OPTIONS.items()}
+
+
+def _text(value: Any) -> str:
+    return " ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
 def _several(given: list[str] | None) -> tuple[str, ...]:
@@ -153,15 +144,14 @@ def _several(given: list[str] | None) -> tuple[str, ...]:
 
 def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command, whose first parameter is the settings, all their options beside its own."""
-    options = inspect.signature(settings_of).parameters
     own = list(inspect.signature(command).parameters.values())[1:]
 
     @functools.wraps(command)
     def with_settings(**values: Any) -> None:
-        settings = settings_of(**{name: values.pop(name) for name in options})
+        settings = settings_of(**{name: values.pop(name) for name in _OPTIONS})
         command(settings, **values)
 
-    parameters = [*options.values(), *own]
+    parameters = [*_OPTIONS.values(), *own]
     with_settings.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_settings.__annotations__ = {each.name: each.annotation for each in parameters}
     return with_settings

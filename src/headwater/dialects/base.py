@@ -1,6 +1,6 @@
 """What a wire language is to the rest of headwater: bytes to events, a receipt to an answer, a fault to an error."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -32,7 +32,7 @@ class Request(msgspec.Struct, gc=False):
     """Unknown fields passed over."""
     prefix: str = ""
     """How the path of an event begins: `events[%d]`, or empty when the body is the event."""
-    migrating: Collection[int] = ()
+    migrating: frozenset[int] = frozenset()
     """The places of events whose sender asked for the migration lane."""
     references: dict[int, str] = msgspec.field(default_factory=dict)
     """The references of events that could not be read, by place."""

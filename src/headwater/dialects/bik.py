@@ -88,7 +88,7 @@ class Bik:
         events = _events(sent, region)
         if events is None:
             return _read(body, single, region)
-        migrating = [index for index, event in enumerate(sent) if event.is_migration]
+        migrating = frozenset(index for index, event in enumerate(sent) if event.is_migration)
         prefix = "event" if single else "events[%d]"
         return Request(events, [], prefix=prefix, migrating=migrating)
 
@@ -157,9 +157,9 @@ def _read(body: bytes, single: bool, region: str | None) -> Request:
         prefix = "events[%d]"
     request = Request([], [], prefix=prefix)
     request.events = [_read_event(index, item, region, request) for index, item in enumerate(sent)]
-    request.migrating = [
+    request.migrating = frozenset(
         index for index, item in enumerate(sent) if isinstance(item, dict) and item.get("isMigration") is True
-    ]
+    )
     return request
 
 

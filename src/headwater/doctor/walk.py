@@ -1,11 +1,10 @@
 """One walk over the log, record by record: what is sound, what is named, what must be in the store already."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from uuid import UUID
 
 import msgspec
 
-from headwater.events import MAX_BATCH, Lane, received_ms
+from headwater.events import MAX_BATCH, Lane, Line, decode_lines, id_text, received_ms
 from headwater.log.base import Damage, Record, Sound
 from headwater.outcomes import Reason
 from headwater.state.base import Account, Link
@@ -20,26 +19,6 @@ _REASONS = frozenset(("", *Reason))
 _SUFFIXES = frozenset(f"{n:02x}" for n in range(1, MAX_BATCH + 1))
 _BRACE = ord("{")
 _KEPT = 100
-
-
-class Line(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
-    """One event's line of a record, read more strictly than anything that only uses it: `events.ROW`."""
-
-    id: str
-    signal: str
-    signal_id: str
-    schema_version: int | None
-    occurred_ms: int
-    reason: str
-    detail: str
-    identities: tuple[str, ...]
-    name: str | None
-    data: msgspec.Raw
-    reference: str | None
-    backfill_id: str
-
-
-_lines = msgspec.json.Decoder(Line)
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False):
@@ -160,7 +139,7 @@ class Walk:
 def read_lines(record: Record) -> list[Line]:
     """The events of a record; none when they cannot be read."""
     try:
-        return _lines.decode_lines(record.lines)
+        return decode_lines(record.lines)
     except (msgspec.MsgspecError, RecursionError):
         return []
 
@@ -171,7 +150,7 @@ def faults_in(record: Record, lines: Sequence[Line]) -> Iterator[str]:
         yield f"{record.count} events by its header, {len(lines)} that can be read"
     if not lines:
         return
-    prefix = str(UUID(bytes=record.batch))[:-2]
+    prefix = id_text(record.batch)[:-2]
     if any(line.id[:-2] != prefix or line.id[-2:] not in _SUFFIXES for line in lines):
         yield f"ids that are not of its batch {prefix}00"
     if len({line.id for line in lines}) != len(lines):

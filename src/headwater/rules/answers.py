@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from headwater import clock
-from headwater.events import Lane
+from headwater.events import Lane, decode_lines
 from headwater.events import received_ms as received_ms_of
 from headwater.outcomes import Status
 from headwater.rules.filters import Place
@@ -101,26 +101,6 @@ class PipelineAnswer(msgspec.Struct, frozen=True):
     """Since the oldest of them was received; 0 when there is none."""
 
 
-class _Line(msgspec.Struct, array_like=True, gc=False):
-    """As `events.ROW`."""
-
-    id: str
-    signal: str
-    signal_id: str
-    schema_version: int | None
-    occurred_ms: int
-    reason: str
-    detail: str
-    identities: list[str]
-    name: str | None
-    data: msgspec.Raw
-    reference: str | None
-    backfill_id: str
-
-
-_lines = msgspec.json.Decoder(_Line)
-
-
 Wanted = Callable[[str, list[str], int], bool]
 """(signal, identities, occurred_ms) to whether the event is."""
 
@@ -149,7 +129,7 @@ def rows_of(lines: bytes, dialect: str, lane: Lane, position: int, wanted: Wante
             backfill_id=line.backfill_id,
             position=position,
         )
-        for line in _lines.decode_lines(lines)
+        for line in decode_lines(lines)
         if wanted(line.signal, line.identities, line.occurred_ms)
     ]
 
