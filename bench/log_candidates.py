@@ -52,7 +52,7 @@ def line(random: Random, event_id: str) -> bytes:
     }
     who = [f"email:person{random.randrange(10**6)}@example.com", f"phone:+1949{random.randrange(10**7):07d}"]
     ms = 1_790_000_000_000 + random.randrange(10**8)
-    row = [event_id, "purchasedAProduct", "sig_bFyqj0qg", None, ms, "", "", who, "Asha Rao", data, None, ""]
+    row = [event_id, "purchasedAProduct", "sig_bFyqj0qg", None, ms, "", "", who, "Asha Rao", data, None, "", None]
     return msgspec.json.encode(row) + b"\n"
 
 

@@ -32,7 +32,7 @@ def make_batch(number: int, count: int = 100) -> Batch:
         person = (number * count + n) // 3
         identities = [f"email:someone{person}@example.com", f"phone:+1949{person:07}"]
         data = {"productId": f"product-{n}", "variantId": "v1", "itemPrice": 500, "currency": "INR", "page": "/shop"}
-        rows.append([id_, "productViewed", "sig_bFyqj0qg", 1, ms, "", "", identities, "Some One", data, None, ""])
+        rows.append([id_, "productViewed", "sig_bFyqj0qg", 1, ms, "", "", identities, "Some One", data, None, "", None])
     lines = b"".join([msgspec.json.encode(row) + b"\n" for row in rows])
     return Batch(batch, "ws_abcdefgh", "bik", (Part(Lane.REALTIME, count, ms, ms, lines),))
 

@@ -29,6 +29,7 @@ def make_part(lane: Lane, ids: list[str], ms: int, random: Random) -> Part:
             {"n": n},
             None,
             "",
+            None,
         ]
         for n, id_ in enumerate(ids)
     ]

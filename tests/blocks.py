@@ -18,7 +18,7 @@ def make_row(id_: str, identities: Sequence[str] = ("email:a@x.y",), **columns: 
     """One event in the order of `events.ROW`."""
     row = {"signal": "ordered", "signal_id": "sig_bFyqj0qg", "schema_version": None, "occurred_ms": now_ms()}
     row |= {"reason": "", "detail": "", "identities": identities, "name": None, "data": {"n": 1}}
-    row |= {"reference": None, "backfill_id": ""} | columns
+    row |= {"reference": None, "backfill_id": "", "value": None} | columns
     return [id_, *row.values()]
 
 

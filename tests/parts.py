@@ -9,13 +9,18 @@ from uuid import UUID
 
 import msgspec
 
+from headwater.catalog.reading import CatalogReader
 from headwater.clock import now_ms
 from headwater.config import Settings
 from headwater.events import Batch, Lane, Part, event_ids, new_batch_id
 from headwater.insight import Insight
+from headwater.live.live import Live
 from headwater.log.files import FilesAppender, FilesReader
+from headwater.people import People
 from headwater.pipeline import Pipeline
+from headwater.profiles import Profiles
 from headwater.rules.ids import new_id
+from headwater.state.cohorts_sqlite import SqliteMemberships
 from headwater.state.sqlite import SqliteState
 from headwater.store.clickhouse import ChdbStore
 from headwater.tail import Tail
@@ -36,6 +41,7 @@ class Sent(NamedTuple):
     data: dict[str, Any] = {}  # noqa: RUF012  never changed
     reference: str | None = None
     version: int | None = None
+    value: str | None = None
 
 
 def batch_of(workspace: str, events: Iterable[Sent], received_ms: int | None = None, dialect: str = "bik") -> Batch:
@@ -56,7 +62,8 @@ def _part(lane: Lane, drafts: list[tuple[str, Sent]]) -> Part:
 def _line(id_: str, event: Sent) -> bytes:
     detail = "what was wrong" if event.reason else ""
     about = (id_, event.signal, "sig_" + "A" * 8, event.version, event.occurred_ms, event.reason, detail)
-    return msgspec.json.encode((*about, event.identities, event.name, event.data, event.reference, "")) + b"\n"
+    rest = (event.identities, event.name, event.data, event.reference, "", event.value)
+    return msgspec.json.encode((*about, *rest)) + b"\n"
 
 
 class Parts:
@@ -67,6 +74,10 @@ class Parts:
         self.appender = FilesAppender(directory / "log", segment_bytes=SEGMENT_BYTES)
         self.reader = FilesReader(directory / "log")
         self.state = SqliteState(directory / "state.db")
+        self.people = People(self.state)
+        self.catalog = CatalogReader(directory / "catalog.db")
+        self.memberships = SqliteMemberships(directory / "cohorts.db")
+        self.live = Live(self.reader, store, self.state, self.people, self.catalog, self.memberships)
         self.moment: Callable[[str], None] = lambda _: None
         self.pipeline = Pipeline(
             self.reader,
@@ -75,10 +86,12 @@ class Parts:
             Settings(data_dir=directory),
             probe=lambda moment: self.moment(moment),
             linger=0,
+            stored=lambda links: self.people.note(links),
         )
         self.pipeline.recover()
         self.tail = Tail(self.reader, self.state.cursors)
-        self.insight = Insight(store, self.state, self.reader, self.tail)
+        self.insight = Insight(store, self.state, self.people, self.reader, self.tail)
+        self.profiles = Profiles(store, self.people, self.catalog, self.memberships)
 
     def send(
         self, workspace: str, *events: Sent, received_ms: int | None = None, dialect: str = "bik"
@@ -113,6 +126,8 @@ class Parts:
         assert reached, f"nothing was {moment}"
 
     def close(self) -> None:
+        self.memberships.close()
+        self.catalog.close()
         self.appender.close()
         self.reader.close()
         self.state.close()

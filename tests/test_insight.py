@@ -182,14 +182,14 @@ def test_two_workspaces_see_nothing_of_each_other(parts: Parts, insight: Insight
         for ask in (
             lambda: insight.event(other, id_),
             lambda: insight.batch(other, batch),
-            lambda: insight.profile(other, "email", "bob@example.com"),
+            lambda: parts.profiles.profile(other, "email:bob@example.com"),
         ):
             with pytest.raises(NotFoundError):
                 ask()
         assert not insight.events(other, Filters()).data
         assert exported(insight, other) == []
         parts.drain()
-    assert insight.profile(workspace, "email", "bob@example.com").events == 1
+    assert parts.profiles.profile(workspace, "email:bob@example.com").events == 1
 
 
 # --- pages and exports: a model ------------------------------------------------------------------------------------
@@ -391,70 +391,36 @@ def test_a_cursor_of_ones_own_making_is_invalid(cursor: str) -> None:
     assert caught.value.path == "cursor"
 
 
-# --- profiles ------------------------------------------------------------------------------------------------------
+# --- profile ids ---------------------------------------------------------------------------------------------------
 
 
-def test_a_profile_is_one_for_all_its_identities(parts: Parts, insight: Insight, workspace: str) -> None:
-    parts.send(workspace, Sent(10, ("email:a@x.y", "phone:+15550000001"), name="Old"))
-    parts.send(workspace, Sent(30, ("email:b@x.y", "phone:+15550000001"), name="New"))
-    parts.send(workspace, Sent(20, ("email:b@x.y",), name="Between"))
-    parts.send(workspace, Sent(99, ("email:a@x.y",), name="Rejected", reason="schema_violation"))
-    parts.send(workspace, Sent(40, ("email:b@x.y",)))
-    parts.drain()
-    every = ["email:a@x.y", "email:b@x.y", "phone:+15550000001"]
-    expected = {
-        "id": profile_id(workspace, every),
-        "name": "New",
-        "identities": [{"type": type_, "id": id_} for type_, _, id_ in (one.partition(":") for one in every)],
-        "events": 4,
-        "first_seen": "1970-01-01T00:00:00.010Z",
-        "last_seen": "1970-01-01T00:00:00.040Z",
-        "states": {},
-        "metrics": {},
-        "cohorts": [],
-    }
-    for key in (*every, "email:  A@X.Y ", "phone: 15550000001"):
-        assert plain(insight.profile(workspace, *key.split(":", 1))) == expected
-    assert {event.profile_id for event in walk(insight, workspace) if event.status == "processed"} == {expected["id"]}
-
-
-def test_a_pending_event_does_not_count_but_names_its_profile(parts: Parts, insight: Insight, workspace: str) -> None:
-    parts.send(workspace, Sent(1, ("email:a@x.y", "account:1")))
-    parts.send(workspace, Sent(1, ("account:2", "account:3")))
+def test_a_pending_event_names_the_profile_it_will_belong_to(parts: Parts, insight: Insight, workspace: str) -> None:
+    parts.send(workspace, Sent(1, ("email:a@x.y", "account:1")), Sent(1, ("account:2", "account:3")))
     parts.drain()
     _, (id_,) = parts.send(workspace, Sent(2, ("phone:+15550000001", "email:a@x.y", "account:3")))
-    assert insight.profile(workspace, "account", "1").events == 1
-    with pytest.raises(NotFoundError):
-        insight.profile(workspace, "phone", "+15550000001")
     every = ["email:a@x.y", "account:1", "account:2", "account:3", "phone:+15550000001"]
     assert insight.event(workspace, id_).profile_id == profile_id(workspace, every)
     parts.drain()
-    assert insight.profile(workspace, "account", "1").id == profile_id(workspace, every)
-    assert insight.profile(workspace, "account", "2").events == 3
+    assert {event.profile_id for event in walk(insight, workspace)} == {profile_id(workspace, every)}
 
 
-def test_of_names_given_at_once_the_greatest_in_canonical_json_is_shown(
+def test_an_event_belongs_to_its_first_identity_that_may_connect(
     parts: Parts, insight: Insight, workspace: str
 ) -> None:
-    for name in ("ab", "ab!", "ab c", "Zoë"):
-        parts.send(workspace, Sent(5, name=name))
-    parts.send(workspace, Sent(4, name="zzz"))
+    parts.people.configure(workspace, ["email:shared@x.y"], 100)
+    _, (id_,) = parts.send(workspace, Sent(1, ("email:shared@x.y", "phone:+15550000001")))
+    for _ in ("pending", "processed"):
+        assert insight.event(workspace, id_).profile_id == profile_id(workspace, ["phone:+15550000001"])
+        parts.drain()
+
+
+def test_an_event_that_is_set_aside_belongs_to_no_profile(parts: Parts, insight: Insight, workspace: str) -> None:
+    _, (id_, other) = parts.send(workspace, Sent(1, BOB), Sent(2, BOB[:1]))
     parts.drain()
-    # "ab" closes with a quote (0x22), which is greater than the blank and the exclamation mark.
-    assert insight.profile(workspace, "email", "ada@example.com").name == "ab"
-
-
-@pytest.mark.parametrize("key", [("email", "never@x.y"), ("email", ""), ("", "x"), ("phone", "12"), ("a\0b", "\t'\\")])
-def test_an_identity_never_seen_has_no_profile(insight: Insight, workspace: str, key: tuple[str, str]) -> None:
-    with pytest.raises(NotFoundError):
-        insight.profile(workspace, *key)
-
-
-def test_an_identity_of_rejected_events_only_has_no_profile(parts: Parts, insight: Insight, workspace: str) -> None:
-    parts.send(workspace, Sent(5, reason="schema_violation"))
-    parts.drain()
-    with pytest.raises(NotFoundError):
-        insight.profile(workspace, "email", "ada@example.com")
+    parts.people.unmerge(workspace, BOB[1], now_ms())
+    assert insight.event(workspace, id_).profile_id is None
+    assert insight.event(workspace, other).profile_id == profile_id(workspace, BOB[:1])
+    assert {event["id"]: event["profile_id"] for event in exported(insight, workspace)}[str(id_)] is None
 
 
 @pytest.mark.parametrize(
@@ -463,7 +429,7 @@ def test_an_identity_of_rejected_events_only_has_no_profile(parts: Parts, insigh
 def test_identities_are_never_code(parts: Parts, insight: Insight, workspace: str, id_: str) -> None:
     parts.send(workspace, Sent(5, (f"account:{id_}", "contact:1")))
     parts.drain()
-    assert insight.profile(workspace, "account", id_).identities[0].id == id_
+    assert parts.profiles.profile(workspace, f"account:{id_}").identities[0].id == id_
     assert len(insight.events(workspace, Filters(identity=f"account:{id_}")).data) == 1
 
 

@@ -26,8 +26,17 @@ def test_one_event_is_one_row() -> None:
 
 
 def test_all_identities_of_an_event_are_linked_with_its_first() -> None:
-    record = as_record(batch_of_rows([["phone:1", "email:a", "account:7"], ["email:a", "phone:1"], ["email:solo"]]))
-    assert links_of(record) == {Link(WORKSPACE, "email:a", "phone:1"), Link(WORKSPACE, "account:7", "phone:1")}
+    named = [["phone:1", "email:a", "account:7"], ["email:a", "phone:1"], ["email:solo"]]
+    record = as_record(batch_of_rows(named, occurred_ms=5))
+    assert links_of(record) == {Link(WORKSPACE, "email:a", "phone:1", 5), Link(WORKSPACE, "account:7", "phone:1", 5)}
+
+
+def test_a_link_is_as_old_as_the_earliest_event() -> None:
+    batch = batch_of_rows([["email:a", "phone:1"]] * 3)
+    rows = [make_row(id_, ["email:a", "phone:1"], occurred_ms=ms) for id_, ms in zip("abc", (7, -5, 6), strict=True)]
+    lines = b"".join([msgspec.json.encode(row) + b"\n" for row in rows])
+    record = as_record(Batch(batch.id, WORKSPACE, "bik", (Part(Lane.REALTIME, 3, 0, 0, lines),)))
+    assert links_of(record) == {Link(WORKSPACE, "email:a", "phone:1", -5)}
 
 
 def test_an_identity_named_twice_links_nothing() -> None:
@@ -39,8 +48,8 @@ def test_a_rejected_event_links_nothing() -> None:
     ids = event_ids(batch.id, 2)
     rows = [
         make_row(ids[0], ["email:a", "phone:1"], reason="schema_violation"),
-        make_row(ids[1], ["email:b", "phone:2"]),
+        make_row(ids[1], ["email:b", "phone:2"], occurred_ms=5),
     ]
     lines = b"".join([msgspec.json.encode(row) + b"\n" for row in rows])
     record = as_record(Batch(batch.id, WORKSPACE, "bik", (Part(Lane.REALTIME, 2, 0, 0, lines),)))
-    assert links_of(record) == {Link(WORKSPACE, "email:b", "phone:2")}
+    assert links_of(record) == {Link(WORKSPACE, "email:b", "phone:2", 5)}

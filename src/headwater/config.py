@@ -76,6 +76,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.data_dir / "state.db"
 
     @property
+    def cohorts_path(self) -> Path:
+        return self.data_dir / "cohorts.db"
+
+    @property
     def secret_path(self) -> Path:
         """The key of the keys' hashes; apart from the catalog, so that a copy of that alone tells no key."""
         return self.data_dir / "key-secret"

@@ -52,6 +52,9 @@ class Event(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     data: dict[str, Any]
     reference: str | None = None
     backfill_id: str = ""
+    value: str | None = None
+    """What its signal measures in `data` (`rules.values.value_of`): None for a signal of type event, and for a count
+    that has no path."""
 
 
 class Line(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -69,6 +72,8 @@ class Line(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False
     data: msgspec.Raw
     reference: str | None
     backfill_id: str
+    value: str | None = None
+    """Lines that an older headwater wrote end before it."""
 
 
 ROW = Event.__struct_fields__

@@ -1,4 +1,4 @@
-"""Questions about events and profiles, answered from the store, the state and what of the log is not stored yet.
+"""Questions about events, answered from the store, the state and what of the log is not stored yet.
 
 An event is in the log, then in both, then in the store alone. So whatever asks both takes its picture of the log
 first and of the store second: an event that moves in between is seen twice, never missed, and the stored form wins.
@@ -18,19 +18,10 @@ from headwater.errors import NotFoundError
 from headwater.events import MAX_BATCH, Lane, batch_of, event_ids
 from headwater.log.base import Reader
 from headwater.outcomes import Status
-from headwater.rules.answers import (
-    EventAnswer,
-    Identity,
-    Page,
-    PipelineAnswer,
-    ProfileAnswer,
-    Row,
-    answer_of,
-    rows_of,
-)
-from headwater.rules.filters import DEFAULT_LIMIT, TOP, Filters, Place, identity_of
-from headwater.rules.identity import split_identity
-from headwater.rules.profile import newest_name, profile_id
+from headwater.people import People
+from headwater.rules.answers import EventAnswer, Page, PipelineAnswer, Row, answer_of, rows_of
+from headwater.rules.filters import DEFAULT_LIMIT, TOP, Filters, Place
+from headwater.rules.profile import profile_id
 from headwater.state.base import State
 from headwater.store.base import Store
 from headwater.tail import Backlog, Entry, Tail
@@ -47,8 +38,9 @@ _place = attrgetter("place")
 class Insight:
     """The questions. Every one is about one workspace and sees nothing of another. Safe to use from threads."""
 
-    def __init__(self, store: Store, state: State, reader: Reader, tail: Tail) -> None:
+    def __init__(self, store: Store, state: State, people: People, reader: Reader, tail: Tail) -> None:
         self._store = store
+        self._people = people
         self._state = state
         self._reader = reader
         self._tail = tail
@@ -91,7 +83,7 @@ class Insight:
 
         None that was acknowledged before the start is missed and none comes twice. Close it when it is not exhausted.
         """
-        profiles = _Profiles(self._state, workspace)
+        profiles = _Profiles(self._people, workspace)
         piece = bytearray()
         for row in self._exported(workspace, filters):
             piece += _encoder.encode(answer_of(row, profiles.of(row)))
@@ -101,26 +93,6 @@ class Insight:
                 piece.clear()
         if piece:
             yield bytes(piece)
-
-    def profile(self, workspace: str, type_: str, id_: str) -> ProfileAnswer:
-        """A profile by any of its identities. Raises NotFoundError when no processed event named it."""
-        identity = identity_of(f"{type_}:{id_}")
-        connected = self._state.connected(workspace, identity) if identity else []
-        about = {"workspace": workspace, "identities": connected}
-        facts = self._store.rows("profile", about)[0] if connected else {"events": 0}
-        if not facts["events"]:
-            raise NotFoundError(f"No event of {type_}:{id_} has been processed")
-        return ProfileAnswer(
-            id=profile_id(workspace, connected),
-            name=self._name(about, facts),
-            identities=[Identity(*split_identity(one)) for one in connected],
-            events=facts["events"],
-            first_seen=clock.to_iso(facts["first_ms"]),
-            last_seen=clock.to_iso(facts["last_ms"]),
-            states={},
-            metrics={},
-            cohorts=[],
-        )
 
     def pipelines(self, workspace: str) -> list[PipelineAnswer]:
         """What each lane has still to do of this workspace's events."""
@@ -135,14 +107,8 @@ class Insight:
         """What the log takes on disk."""
         return self._reader.size()
 
-    def _name(self, about: dict[str, Any], facts: dict[str, Any]) -> str | None:
-        if not facts["named"]:
-            return None
-        rows = self._store.rows("profile_names", about | {"named_ms": facts["named_ms"]})
-        return newest_name(row["given"] for row in rows)
-
     def _answers(self, workspace: str, rows: Iterable[Row]) -> list[EventAnswer]:
-        profiles = _Profiles(self._state, workspace)
+        profiles = _Profiles(self._people, workspace)
         return [answer_of(row, profiles.of(row)) for row in rows]
 
     def _stored_event(self, workspace: str, event_id: UUID) -> Row | None:
@@ -253,29 +219,24 @@ class Insight:
 class _Profiles:
     """Profile ids of one workspace's events, each looked up once."""
 
-    def __init__(self, state: State, workspace: str) -> None:
-        self._state = state
+    def __init__(self, people: People, workspace: str) -> None:
+        self._people = people
         self._workspace = workspace
         self._known: dict[tuple[str, ...], str] = {}
 
     def of(self, row: Row) -> str | None:
-        """None for a rejected event: it belongs to no profile."""
+        """None for a rejected event and for one that is set aside: they belong to no profile."""
         if row.status is Status.REJECTED:
             return None
-        key = tuple(row.identities)
+        pending = row.status is Status.PENDING
+        key = tuple(self._people.profile(self._workspace, row.identities, row.received_ms, pending))
+        if not key:
+            return None
         if key not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[key] = profile_id(self._workspace, self._connected(key))
+            self._known[key] = profile_id(self._workspace, key)
         return self._known[key]
-
-    def _connected(self, identities: Iterable[str]) -> set[str]:
-        """The union over an event's identities: a pending one may be the first to name two of them together."""
-        connected: set[str] = set()
-        for identity in identities:
-            if identity not in connected:
-                connected.update(self._state.connected(self._workspace, identity))
-        return connected
 
 
 def _is_receipt(id_: UUID) -> bool:

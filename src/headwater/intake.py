@@ -21,7 +21,11 @@ from headwater.quotas.base import Quotas
 from headwater.rules.lane import place
 from headwater.rules.quota import Grant, Want, reset_ms, window_of
 from headwater.rules.schema import Fault as SchemaFault
+from headwater.rules.values import value_of
 from headwater.signals import Signal
+
+_MISSING = {"metric": Reason.METRIC_VALUE_MISSING, "state": Reason.STATE_VALUE_MISSING}
+_MUST_BE = {"metric": "must be a number below 10^15", "state": "must be there, and not null"}
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -66,7 +70,12 @@ class Intake:
         self._quotas = quotas
         self._log = log
         self._windows = windows
-        self._steps: tuple[Callable[[Draft], None], ...] = (self._resolve, self._choose_version, self._validate)
+        self._steps: tuple[Callable[[Draft], None], ...] = (
+            self._resolve,
+            self._choose_version,
+            self._validate,
+            self._measure,
+        )
 
     async def receive(
         self, workspace: str, dialect: Dialect, request: Request, lenient: bool = False
@@ -150,6 +159,18 @@ class Intake:
         else:
             event.reason, event.detail = Reason.SCHEMA_VIOLATION, _detail(faults)
 
+    def _measure(self, draft: Draft) -> None:
+        """What metrics and states measure is there; if not, the event is rejected, whatever the enforcement."""
+        if {signal.type for signal in draft.signals if signal is not None} == {"event"}:
+            return
+        for event, signal in zip(draft.events, draft.signals, strict=True):
+            if event is None or signal is None or signal.value is None:
+                continue
+            event.value = _value(signal, event.data)
+            if event.value is None and not event.reason:
+                path = f"{draft.dialect.properties}.{signal.value}"
+                event.reason, event.detail = _MISSING[signal.type], f"{path} {_MUST_BE[signal.type]}"
+
     # --- quota, lines, log -----------------------------------------------------------------------------------------
 
     async def _admit(self, draft: Draft, whole: bool) -> Admitted:
@@ -197,6 +218,13 @@ class Intake:
             (migration if migrates else realtime).append(event)
         lanes = ((Lane.REALTIME, realtime), (Lane.MIGRATION, migration))
         return tuple([_part(lane, events) for lane, events in lanes if events])
+
+
+def _value(signal: Signal, data: dict[str, Any]) -> str | None:
+    try:
+        return value_of(signal, data)
+    except RecursionError:
+        raise BodyError("Request body is nested too deeply") from None
 
 
 def _by_schema(draft: Draft) -> dict[tuple[str, int], list[int]]:

@@ -23,3 +23,9 @@ class Reason(StrEnum):
 
     SCHEMA_VIOLATION = "schema_violation"
     """Its data does not fit the schema version it names, and the signal quarantines."""
+
+    METRIC_VALUE_MISSING = "metric_value_missing"
+    """Its signal is a metric, and where the number should be in its data is none, or one too big."""
+
+    STATE_VALUE_MISSING = "state_value_missing"
+    """Its signal is a state, and where the value should be in its data is none, or null."""

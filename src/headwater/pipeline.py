@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -32,6 +32,8 @@ POLL = 0.01
 LINGER = 0.1
 """Seconds a lane rests after a small block, so that a trickle does not make a part per event."""
 TRIM_EVERY = 1.0
+HELD_BACK = 512 << 20
+"""Bytes of the log that are stored and kept all the same for somebody who reads behind; no more, or it would fill."""
 FIRST_BACK_OFF, LAST_BACK_OFF = 0.1, 5.0
 """Seconds to wait after the first failure, doubled after each further one up to the last."""
 
@@ -83,6 +85,8 @@ class Pipeline:
 
     `probe` is told "planned", "inserted" and "committed" as each becomes durable: crash tests stop there.
     `linger` is in seconds, see `LINGER`. `relieve` is called when the disk is full: it makes some room, if it can.
+    `stored` is told the links of each block that was committed. `needed` says from which position on the log is still
+    read by somebody else, None for none.
     """
 
     def __init__(
@@ -96,6 +100,8 @@ class Pipeline:
         policy: TurnPolicy | None = None,
         linger: float = LINGER,
         relieve: Callable[[], None] = lambda: None,
+        stored: Callable[[Collection[Link]], None] = lambda _: None,
+        needed: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._reader = reader
         self._store = store
@@ -105,6 +111,8 @@ class Pipeline:
         self._policy = policy or TurnPolicy()
         self._linger = linger
         self._relieve = relieve
+        self._stored = stored
+        self._needed = needed
         self._failing_since = 0
         self._upcoming: dict[Lane, _Work] = {}
         self._lanes = {lane: LaneStatus(cursor) for lane, cursor in state.cursors().items()}
@@ -211,11 +219,13 @@ class Pipeline:
 
     def _commit(self, work: _Work, upcoming: _Work | None = None) -> None:
         plan, known = work.plan, self._lanes[work.plan.lane]
-        self._state.commit(plan, _links(work.records), upcoming.plan if upcoming else None)
+        links = _links(work.records)
+        self._state.commit(plan, links, upcoming.plan if upcoming else None)
         self._lanes[plan.lane] = LaneStatus(Cursor(plan.end, plan.block), known.blocks + 1, known.events + work.count)
         self._seen[plan.lane] = plan.end
         if upcoming:
             self._upcoming[plan.lane] = upcoming
+        self._stored(links)
         self._probe("committed")
 
     def _settle(self, plan: Plan) -> None:
@@ -247,8 +257,12 @@ class Pipeline:
             return
         self._trimmed = now
         self._reader.mark(min(self._seen.values()))
+        end = min(lane.cursor.position for lane in self._lanes.values())
+        needed = self._needed()
+        if needed is not None:
+            end = min(end, max(needed, end - HELD_BACK))
         try:
-            self._reader.trim(min(lane.cursor.position for lane in self._lanes.values()), now_ms() - KEEP_MS)
+            self._reader.trim(end, now_ms() - KEEP_MS)
         except OSError as error:
             _logger.warning("the log could not be trimmed: %s", error)
 

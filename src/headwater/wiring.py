@@ -7,10 +7,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import uvloop
 from fastapi import APIRouter, FastAPI
@@ -20,6 +20,7 @@ from headwater import clock
 from headwater.ballast import Ballast
 from headwater.bounds import Bounds, room_of
 from headwater.catalog.credentials import load_secret
+from headwater.catalog.reading import CatalogReader
 from headwater.catalog.sqlite import SqliteCatalog
 from headwater.config import Settings
 from headwater.dialects import DIALECTS
@@ -30,7 +31,9 @@ from headwater.intake import Intake, taken_this_minute
 from headwater.locks import DirectoryLock
 from headwater.log.files import FilesAppender, FilesReader
 from headwater.quotas.memory import MemoryQuotas
-from headwater.web import manage, openapi, problems, query, status
+from headwater.readonly import faults_of, look_at
+from headwater.state.base import Link
+from headwater.web import cohorts, manage, measures, openapi, problems, profiles, query, status
 from headwater.web.body import Bodies
 from headwater.web.cors import Application, Cors
 from headwater.web.forwarded import Clients
@@ -137,15 +140,22 @@ def _fronted(gateway: Gateway, ingest: Ingest, settings: Settings) -> Applicatio
 
 def _described(*own: APIRouter) -> list[BaseRoute]:
     """The routes of both roles: what the engine answers is reached through the gateway."""
-    asking = query.router(None)  # type: ignore[arg-type]  # described here, answered in the engine
-    return [route for router in (*own, asking) for route in router.routes]
+    nobody: Any = None  # described here, answered in the engine
+    asking = (query.router(nobody), profiles.router(nobody), measures.router(nobody), cohorts.router(nobody))
+    return [route for router in (*own, *asking) for route in router.routes]
 
 
 def run_engine(settings: Settings) -> None:
     """Stores events and answers questions until SIGTERM. Raises StartError, CorruptionError."""
     # chDB takes a second to import, and the gateway must never hold it.
+    from headwater.cohorts import Cohorts
     from headwater.insight import Insight
+    from headwater.live.live import Live
+    from headwater.measures import Measures
+    from headwater.people import People
     from headwater.pipeline import Pipeline
+    from headwater.profiles import Profiles
+    from headwater.state.cohorts_sqlite import SqliteMemberships
     from headwater.state.sqlite import SqliteState
     from headwater.store.clickhouse import ChdbStore
     from headwater.tail import Tail
@@ -165,6 +175,17 @@ def run_engine(settings: Settings) -> None:
         stack.callback(store.close)
         reader = FilesReader(settings.log_dir)
         stack.callback(reader.close)
+        catalog = CatalogReader(settings.catalog_path)
+        stack.callback(catalog.close)
+        memberships = SqliteMemberships(settings.cohorts_path)
+        stack.callback(memberships.close)
+        people = People(state)
+        live = Live(reader, store, state, people, catalog, memberships)
+
+        def stored(links: Collection[Link]) -> None:
+            people.note(links)
+            live.wake()
+
         pipeline = Pipeline(
             reader,
             store,
@@ -172,17 +193,31 @@ def run_engine(settings: Settings) -> None:
             settings,
             probe=fault_on_purpose(os.environ.get("HEADWATER_PROBE", "")),
             relieve=ballast.drop_if_needed,
+            stored=stored,
+            needed=live.needs,
         )
-        insight = Insight(store, state, reader, Tail(reader, state.cursors))
+        insight = Insight(store, state, people, reader, Tail(reader, state.cursors))
         stop = threading.Event()
-        worker = threading.Thread(target=pipeline.run, args=(stop,), name="pipeline")
-        worker.start()
+        workers = [
+            threading.Thread(target=pipeline.run, args=(stop,), name="pipeline"),
+            threading.Thread(target=live.run, args=(stop,), name="live"),
+        ]
+        for worker in workers:
+            worker.start()
         try:
             listener = private_socket(settings.engine_socket)
-            uvloop.run(server(engine_app(insight, pipeline.status, store)).serve(sockets=[listener]))
+            routers = (
+                cohorts.router(Cohorts(memberships, live, catalog.signals_of, people.connected)),
+                measures.router(Measures(store, people, catalog)),
+                profiles.router(Profiles(store, people, catalog, memberships, live.wake)),
+            )
+            app = engine_app(insight, pipeline.status, store, live, *routers)
+            uvloop.run(server(app).serve(sockets=[listener]))
         finally:
             stop.set()
-            worker.join()
+            live.wake()
+            for worker in workers:
+                worker.join()
 
 
 @contextmanager
@@ -234,7 +269,17 @@ def examined(settings: Settings) -> Iterator[Patient]:
             gateway=gateway,
             engine=engine,
             engine_fault=store.fault if isinstance(store, EngineStore) else lambda: "",
+            cohorts=lambda quick: _faults(settings.cohorts_path, scratch if engine is None else None, quick),
+            verify=store.cohorts if isinstance(store, EngineStore) else dict,
         )
+
+
+def _faults(path: Path, scratch: Path | None, quick: bool) -> Sequence[str]:
+    """What SQLite finds wrong in a file; nothing where there is none."""
+    if not path.exists():
+        return []
+    with closing(look_at(path, scratch)) as connection:
+        return faults_of(connection, quick)
 
 
 def _holder(stack: ExitStack, path: Path, seconds: float = 0) -> int | None:

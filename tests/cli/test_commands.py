@@ -94,7 +94,14 @@ def test_what_cannot_be_done_offline_is_told(data_dir: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "command",
-    [("signals", "list"), ("keys", "list"), ("workspaces", "list"), ("events", "list"), ("events", "export")],
+    [
+        ("signals", "list"),
+        ("keys", "list"),
+        ("workspaces", "list"),
+        ("events", "list"),
+        ("events", "export"),
+        ("cohorts", "list"),
+    ],
 )
 def test_without_a_server_or_a_key_a_command_says_so(data_dir: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
     nowhere = {"HEADWATER_URL": "http://127.0.0.1:9"}
@@ -107,7 +114,18 @@ def test_without_a_server_or_a_key_a_command_says_so(data_dir: Path, tmp_path: P
 
 def test_help_names_every_command() -> None:
     said = run("--help").stdout
-    for word in ("serve", "gateway", "engine", "doctor", "signals", "keys", "workspaces", "events", "version"):
+    for word in (
+        "serve",
+        "gateway",
+        "engine",
+        "doctor",
+        "signals",
+        "keys",
+        "workspaces",
+        "events",
+        "cohorts",
+        "version",
+    ):
         assert word in said
     assert "HEADWATER_URL" in run("signals", "list", "--help", COLUMNS="200").stdout
 

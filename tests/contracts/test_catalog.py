@@ -16,6 +16,7 @@ from headwater.catalog.base import (
     Catalog,
     NewSignal,
     SignalChanges,
+    WorkspaceChanges,
 )
 from headwater.catalog.credentials import load_secret, read_credentials
 from headwater.catalog.preset import ECOMMERCE
@@ -363,13 +364,13 @@ def test_a_workspaces_name_is_its_own(catalog: Catalog, workspace: str, reopen: 
 
 
 def test_a_default_region_is_one(catalog: Catalog, workspace: str, reopen: Open) -> None:
-    assert catalog.set_default_region(ME, workspace, "in").default_region == "IN"
+    assert catalog.update_workspace(ME, workspace, WorkspaceChanges(default_region="in")).default_region == "IN"
     assert reopen().workspace(workspace).default_region == "IN"
     for wrong in ("", "XX", "India", "001"):
         with pytest.raises(InvalidError) as refused:
-            catalog.set_default_region(ME, workspace, wrong)
+            catalog.update_workspace(ME, workspace, WorkspaceChanges(default_region=wrong))
         assert refused.value.path == "default_region"
-    assert catalog.set_default_region(ME, workspace, None).default_region is None
+    assert catalog.update_workspace(ME, workspace, WorkspaceChanges(default_region=None)).default_region is None
 
 
 def test_every_change_is_written_down_once(catalog: Catalog, workspace: str) -> None:
@@ -381,7 +382,7 @@ def test_every_change_is_written_down_once(catalog: Catalog, workspace: str) -> 
     catalog.rotate_key(ME, workspace, key.id, 5)
     catalog.revoke_key(ME, workspace, key.id)
     catalog.revoke_key(ME, workspace, key.id)
-    catalog.set_default_region(ME, workspace, "IN")
+    catalog.update_workspace(ME, workspace, WorkspaceChanges(default_region="IN"))
     changes = catalog.audit(workspace, 100)
     assert [each.action for each in reversed(changes)] == [
         "workspace.create",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from headwater.errors import StartError
 from headwater.events import Lane
+from headwater.rules.connect import Severed, pair_of
 from headwater.state import sqlite
 from headwater.state.base import Account, Cursor, Examined, Link, Plan
 from headwater.state.base import State as EnginesState
@@ -47,14 +48,14 @@ def state(opened: Adapter, path: Path) -> Iterator[State]:
     state.close()
 
 
-def link(one: str, other: str, workspace: str = WORKSPACE) -> Link:
-    return Link(workspace, *sorted((one, other)))
+def link(one: str, other: str, workspace: str = WORKSPACE, first_ms: int = 0) -> Link:
+    return Link(workspace, *pair_of(one, other), first_ms)
 
 
 def test_a_new_state_has_both_lanes_at_the_beginning(state: State) -> None:
     assert state.cursors() == {Lane.REALTIME: Cursor(0, 0), Lane.MIGRATION: Cursor(0, 0)}
     assert state.plans() == {}
-    assert state.connected(WORKSPACE, "email:a@x.y") == ["email:a@x.y"]
+    assert (list(state.links()), state.severed()) == ([], {})
 
 
 def test_a_plan_lasts_until_its_commit(opened: Adapter, path: Path, state: State) -> None:
@@ -175,23 +176,69 @@ def test_a_failing_commit_changes_nothing(state: State) -> None:
     with pytest.raises((TypeError, ValueError)):
         state.commit(PLAN, [link("email:a@x.y", "phone:+1")], Plan(Lane.REALTIME, 2, "x" * 9, object(), {}))  # type: ignore[arg-type]
     assert (state.plans(), state.cursors()[Lane.REALTIME]) == ({Lane.REALTIME: PLAN}, Cursor(0, 0))
-    assert state.connected(WORKSPACE, "phone:+1") == ["phone:+1"]
+    assert list(state.links()) == []
     state.commit(PLAN, [link("email:a@x.y", "phone:+1")])
-    assert state.connected(WORKSPACE, "phone:+1") == ["email:a@x.y", "phone:+1"]
+    assert list(state.links()) == [link("email:a@x.y", "phone:+1")]
 
 
-def test_identities_are_connected_through_others_and_in_their_workspace_alone(state: State) -> None:
-    links = [
-        link("email:a", "phone:1"),
-        link("email:b", "phone:1"),
-        link("email:b", "phone:2"),
-        link("email:z", "phone:9"),
-    ]
+def test_links_are_found_by_either_identity_in_their_workspace_alone(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "PIECE", 2)
+    links = [link("email:a", "phone:1"), link("email:b", "phone:1"), link("email:b", "phone:2"), link("a:1", "email:b")]
+    other = link("email:a", "phone:9", "ws_otherone")
     state.commit(PLAN, links)
-    state.commit(SECOND, [link("email:a", "phone:9", "ws_otherone")])
-    for identity in ("email:a", "email:b", "phone:1", "phone:2"):
-        assert state.connected(WORKSPACE, identity) == ["email:a", "email:b", "phone:1", "phone:2"]
-    assert state.connected("ws_otherone", "email:a") == ["email:a", "phone:9"]
+    state.commit(SECOND, [other])
+    assert sorted(state.links()) == sorted([*links, other])
+    assert sorted(state.links_of(WORKSPACE, "email:b", 10)) == sorted(links[1:])
+    assert len(state.links_of(WORKSPACE, "email:b", 2)) == 2
+    assert state.links_of(WORKSPACE, "phone:9", 10) == []
+    assert state.links_of("ws_otherone", "phone:9", 10) == [other]
+
+
+def test_a_link_is_as_old_as_its_oldest_event(state: State, opened: Adapter, path: Path) -> None:
+    for first_ms in (50, 70, -3, 20):
+        state.commit(PLAN, [link("email:a", "phone:1", first_ms=first_ms)])
+    state.commit(PLAN, [link("email:b", "phone:1", first_ms=first_ms) for first_ms in (9, 8, 10)])
+    wanted = [link("email:a", "phone:1", first_ms=-3), link("email:b", "phone:1", first_ms=8)]
+    assert list(state.links()) == wanted
+    state.close()
+    again = opened(path)
+    again.commit(SECOND, [link("email:a", "phone:1", first_ms=5)])
+    assert list(again.links()) == wanted
+    assert again.unknown([*wanted, link("email:b", "phone:1", first_ms=9)]) == []
+    younger = link("email:b", "phone:1", first_ms=7)
+    assert again.unknown([younger]) == [younger]
+    again.close()
+
+
+def test_severed_pairs_outlive_the_process(state: State, opened: Adapter, path: Path) -> None:
+    first, second = Severed("email:a", "phone:1", 10), Severed("email:b", "phone:1", 20)
+    state.sever(WORKSPACE, [first, second])
+    state.sever("ws_otherone", [first])
+    state.sever(WORKSPACE, [Severed("email:a", "phone:1", 30), Severed("email:b", "phone:1", 5)])
+    state.close()
+    again = opened(path)
+    found = again.severed()
+    assert {workspace: sorted(pairs) for workspace, pairs in found.items()} == {
+        WORKSPACE: [Severed("email:a", "phone:1", 30), second],
+        "ws_otherone": [first],
+    }
+    again.close()
+
+
+def test_links_of_an_older_headwater_are_older_than_all(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    connection = apsw.Connection(str(path))
+    connection.execute(sqlite._SCHEMA[0] + sqlite._SCHEMA[1] + "PRAGMA user_version = 2")
+    connection.execute("INSERT INTO links VALUES (?, 'email:a', 'phone:1')", (WORKSPACE,))
+    connection.close()
+    state = SqliteState(path)
+    known = link("email:a", "phone:1", first_ms=-(1 << 62))
+    state.commit(PLAN, [known])
+    assert [found.first_ms for found in state.links()] == [-(1 << 63)]
+    assert state.unknown([known]) == []
+    state.close()
 
 
 def test_known_links_are_no_fault(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,44 +246,23 @@ def test_known_links_are_no_fault(state: State, monkeypatch: pytest.MonkeyPatch)
     random, links = Random(1), [link(f"email:{n}", f"phone:{n // 2}") for n in range(40)]
     for block in range(1, 60):
         state.commit(Plan(Lane.REALTIME, block, 0, block, {}), random.sample(links, 8))
-    assert all(
-        state.connected(WORKSPACE, f"email:{2 * n}") == [f"email:{2 * n}", f"email:{2 * n + 1}", f"phone:{n}"]
-        for n in range(20)
-    )
+    assert sorted(state.links()) == sorted(links)
 
 
-def test_links_outlive_the_process(opened: Adapter, path: Path, state: State) -> None:
-    state.commit(PLAN, [link("email:a", "phone:1")])
-    state.close()
-    again = opened(path)
-    again.commit(SECOND, [link("email:a", "phone:1"), link("email:a", "phone:2")])
-    assert again.connected(WORKSPACE, "phone:2") == ["email:a", "phone:1", "phone:2"]
-    again.close()
-
-
-@given(st.lists(st.tuples(st.integers(0, 25), st.integers(0, 25)), max_size=60), st.randoms(use_true_random=False))
-def test_order_does_not_matter(
-    opened: Adapter, tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[int, int]], random: Random
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=60), st.integers(1, 9))
+def test_any_order_of_times_gives_the_oldest(
+    opened: Adapter, tmp_path_factory: pytest.TempPathFactory, named: list[tuple[int, int]], size: int
 ) -> None:
-    """Shuffled, cut into commits and repeated: the sets are those of a union-find."""
+    """Cut into commits, with little kept in mind of what is known."""
     state = opened(tmp_path_factory.mktemp("order") / "state.db")
-    todo = [pair for pair in pairs if pair[0] != pair[1]] * 2
-    random.shuffle(todo)
-    for block in range(0, len(todo), 7):
-        named = [link(f"i:{a:02}", f"i:{b:02}") for a, b in todo[block : block + 7]]
-        state.commit(Plan(Lane.REALTIME, block + 1, 0, block + 1, {}), named)
-    wanted = union_find(26, pairs)
-    for n in range(26):
-        assert state.connected(WORKSPACE, f"i:{n:02}") == [f"i:{m:02}" for m in range(26) if wanted[m] == wanted[n]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "KNOWN_LINKS", 2)
+        for start in range(0, len(named), size):
+            links = [link("email:a", f"phone:{n}", first_ms=ms) for n, ms in named[start : start + size]]
+            state.commit(Plan(Lane.REALTIME, start + 1, 0, start + 1, {}), links)
+    wanted = {n: min(ms for of, ms in named if of == n) for n, _ in named}
+    assert {found.b: found.first_ms for found in state.links()} == {f"phone:{n}": ms for n, ms in wanted.items()}
     state.close()
-
-
-def union_find(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """The set of each, by brute force."""
-    group = list(range(size))
-    for a, b in pairs:
-        group = [group[a] if of == group[b] else of for of in group]
-    return group
 
 
 def test_a_file_of_a_newer_headwater_is_refused(tmp_path: Path) -> None:

@@ -42,11 +42,15 @@ def test_a_record_as_the_gateway_writes_it_has_no_fault() -> None:
     assert said(record_of()) == ""
 
 
+def test_lines_of_an_older_headwater_have_no_fault() -> None:
+    assert said(with_rows(lambda rows: [row.pop() for row in rows])) == "", "they end before the value"
+
+
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
         (lambda rows: rows.pop(), "3 events by its header, 2"),
-        (lambda rows: rows[1].pop(), "3 events by its header, 0"),
+        (lambda rows: rows[1].__delitem__(slice(-2, None)), "3 events by its header, 0"),
         (lambda rows: rows[1].append(""), "3 events by its header, 0"),
         (lambda rows: rows[0].__setitem__(4, "now"), "3 events by its header, 0"),
         (lambda rows: rows[0].__setitem__(0, rows[0][0][:-2] + "65"), "ids that are not of its batch"),

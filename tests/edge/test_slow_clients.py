@@ -11,7 +11,7 @@ from edge.crowd import Crowd, Kind
 from edge.memory import MEBIBYTE, growth_below
 from edge.steady import PATH, steady
 from harness import Server
-from headwater.web.query import EXPORTS
+from headwater.web.asking import EXPORTS
 from wire.client import receive
 
 MOST_SECONDS = 60

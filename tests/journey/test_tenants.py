@@ -12,6 +12,8 @@ from wire.languages import BIGMIND, BIK
 from wire.workspaces import new_workspace
 
 SECRET = "only-of-theirs"
+ONE = quote(f"email:{SECRET}@x.example", safe="")
+DEFINITION = {"subject": "person", "where": {"performed": SECRET}}
 
 
 class Theirs:
@@ -23,6 +25,7 @@ class Theirs:
         self.signal = self._make("POST", "/v1/signals", signal)
         self._make("POST", f"/v1/signals/{SECRET}/versions", {"schema": {"type": "object"}})
         self.key = self._make("POST", "/v1/keys", {"name": SECRET})
+        self.cohort = self._make("POST", "/v1/cohorts", {"name": SECRET, "definition": DEFINITION})
         answer = client.post(BIGMIND.batch, BIGMIND.batch_of(self._event()))
         self.event, self.batch = answer.json["data"][0]["id"], answer.headers["headwater-batch"]
         self.workspace = client.call("GET", "/v1/workspace").json
@@ -44,11 +47,12 @@ class Theirs:
             "/v1/keys/{id}": self.key["id"],
             "/v1/events/{id}": self.event,
             "/v1/batches/{id}": self.batch,
-            "/v1/profiles/{key}": quote(f"email:{SECRET}@x.example", safe=""),
+            "/v1/profiles/{key}": ONE,
+            "/v1/cohorts/{id}": self.cohort["id"],
         }
         start = next((each for each in ids if last.startswith(each)), "")
         path = template.replace(start, start[: start.find("{")] + ids[start], 1) if start else template
-        return path.replace("{n}", "1")
+        return path.replace("{n}", "1").replace("{key}", ONE)
 
 
 EMPTY = "empty"
@@ -68,6 +72,9 @@ ROUTES: dict[str, Any] = {
     "POST /v1/signals/{slug}/versions": 404,
     "GET /v1/signals/{slug}/versions": 404,
     "GET /v1/signals/{slug}/versions/{n}": 404,
+    "GET /v1/signals/{slug}/metrics": 404,
+    "GET /v1/signals/{slug}/state": 404,
+    "GET /v1/signals/{slug}/state/history": 404,
     "POST /v1/keys": OWN,
     "GET /v1/keys": OWN,
     "DELETE /v1/keys/{id}": 404,
@@ -82,7 +89,19 @@ ROUTES: dict[str, Any] = {
     "GET /v1/events/{id}": 404,
     "GET /v1/batches/{id}": 404,
     "GET /v1/profiles/{key}": 404,
+    "GET /v1/profiles/{key}/connections": 404,
+    "POST /v1/profiles/{key}/unmerge": 404,
     "GET /v1/pipelines": OWN,
+    "POST /v1/cohorts": 400,
+    "POST /v1/cohorts/preview": 400,
+    "GET /v1/cohorts": OWN,
+    "GET /v1/cohorts/{id}": 404,
+    "PATCH /v1/cohorts/{id}": 404,
+    "DELETE /v1/cohorts/{id}": 404,
+    "GET /v1/cohorts/{id}/members": 404,
+    "GET /v1/cohorts/{id}/members/{key}": 404,
+    "GET /v1/cohorts/{id}/changes": 404,
+    "GET /v1/cohorts/{id}/export": 404,
     "GET /livez": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": OPEN,
@@ -103,6 +122,10 @@ BODIES: dict[str, Any] = {
     "POST /v1/keys": {"name": "mine"},
     "POST /v1/workspaces": {"name": "not mine to make"},
     "PATCH /v1/workspace": {"default_region": "IN"},
+    "POST /v1/cohorts": {"name": "mine", "definition": DEFINITION},
+    "POST /v1/cohorts/preview": {"definition": DEFINITION},
+    "PATCH /v1/cohorts/{id}": {"name": "mine"},
+    "POST /v1/profiles/{key}/unmerge": {"identity": f"email:{SECRET}@x.example"},
 }
 """What is sent where a body is wanted."""
 
@@ -153,7 +176,7 @@ def test_nothing_of_the_others_is_told(client: Client, theirs: Theirs, route: st
     method, path = route.split(" ")
     answer = client.call(method, path, BODIES.get(route))
     assert answer.status in (200, 201), answer
-    hidden = (SECRET, theirs.signal["id"], theirs.key["id"], theirs.workspace["id"], theirs.event)
+    hidden = (SECRET, theirs.signal["id"], theirs.key["id"], theirs.workspace["id"], theirs.event, theirs.cohort["id"])
     told = answer.body.decode()
     assert not any(each in told for each in hidden), answer
     check_untouched(theirs)
@@ -178,12 +201,13 @@ def test_every_other_route_needs_a_key(client: Client, theirs: Theirs, route: st
 
 
 def check_untouched(theirs: Theirs) -> None:
-    """Theirs is as it was: the signal active with one version, the key good, one event stored."""
+    """Theirs is as it was: the signal active with one version, the key good, one event stored, one cohort."""
     signal = theirs.client.call("GET", f"/v1/signals/{SECRET}").json
     assert signal["active"] and signal["latest_version"] == 1, signal
     keys = {key["id"]: key for key in theirs.client.call("GET", "/v1/keys").json["data"]}
     assert keys[theirs.key["id"]]["revoked_at"] is None and len(keys) == 2
     assert len(theirs.client.call("GET", "/v1/events").json["data"]) == 1
+    assert [cohort["name"] for cohort in theirs.client.call("GET", "/v1/cohorts").json["data"]] == [SECRET]
     assert theirs.client.call("GET", "/v1/workspace").json["default_region"] is None
 
 

@@ -382,6 +382,21 @@ def test_an_operator_makes_workspaces(world: World) -> None:
     refused(world.operator.post("/v1/workspaces", json={}), 400, "name")
 
 
+def test_a_workspace_says_what_never_connects(acme: httpx.Client) -> None:
+    values = [" NoReply@Shop.com ", "+1 949 457 2000", "phone:+19494572000", "account:x:1"]
+    changed = made(acme.patch("/v1/workspace", json={"never_connect": values, "max_identities": 7}), 200)
+    assert changed["never_connect"] == ["account:x:1", "email:noreply@shop.com", "phone:+19494572000"]
+    assert changed["max_identities"] == 7 and made(acme.get("/v1/workspace"), 200) == changed
+    assert made(acme.patch("/v1/workspace", json={"default_region": "IN"}), 200)["max_identities"] == 7
+    refused(acme.patch("/v1/workspace", json={"never_connect": ["a@b.c", "what"]}), 400, "never_connect[1]")
+    refused(acme.patch("/v1/workspace", json={"never_connect": ["email:"]}), 400, "never_connect[0]")
+    refused(acme.patch("/v1/workspace", json={"never_connect": ["a@b.c"] * 1001}), 400, "never_connect")
+    for wrong in (1, 1001, -5):
+        refused(acme.patch("/v1/workspace", json={"max_identities": wrong}), 400, "max_identities")
+    refused(acme.patch("/v1/workspace", json={"max_identities": "many"}), 400, "max_identities")
+    assert made(acme.patch("/v1/workspace", json={"never_connect": []}), 200)["never_connect"] == []
+
+
 def test_a_workspace_has_a_default_region(acme: httpx.Client) -> None:
     assert made(acme.patch("/v1/workspace", json={"default_region": "in"}), 200)["default_region"] == "IN"
     assert made(acme.patch("/v1/workspace", json={}), 200)["default_region"] == "IN"

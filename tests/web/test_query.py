@@ -18,6 +18,7 @@ from headwater.rules import answers
 from headwater.state.base import Cursor
 from headwater.web import models, openapi, query
 from headwater.web.engine import engine_app
+from headwater.web.profiles import router
 from parts import Parts, Sent, new_workspace, running_parts
 
 PROBLEM = "application/problem+json"
@@ -30,7 +31,13 @@ class Engine:
         self.parts = parts
         self.status: Status | None = None
         """What the pipeline is said to be, when a test needs it otherwise than it is."""
-        app = engine_app(parts.insight, lambda: self.status or parts.pipeline.status(), parts.store)
+        app = engine_app(
+            parts.insight,
+            lambda: self.status or parts.pipeline.status(),
+            parts.store,
+            parts.live,
+            router(parts.profiles),
+        )
         self.server = uvicorn.Server(uvicorn.Config(app, uds=str(socket), lifespan="off", log_level="error"))
         self.thread = threading.Thread(target=self.server.run)
         self.client = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://engine", timeout=60)
@@ -103,6 +110,12 @@ def test_answers_are_as_the_models_tell(parts: Parts, get: Any, workspace: str) 
     for model, struct in (
         (models.EventAnswer, answers.EventAnswer),
         (models.ProfileAnswer, answers.ProfileAnswer),
+        (models.StateOfProfile, answers.StateAnswer),
+        (models.MetricOfProfile, answers.MetricAnswer),
+        (models.CohortOfProfile, answers.CohortAnswer),
+        (models.ConnectionsAnswer, answers.ConnectionsAnswer),
+        (models.NotConnectedAnswer, answers.NotConnectedAnswer),
+        (models.UnmergeAnswer, answers.UnmergeAnswer),
         (models.PipelineAnswer, answers.PipelineAnswer),
     ):
         assert list(model.model_fields) == list(struct.__struct_fields__)
@@ -160,7 +173,7 @@ def test_every_filter(parts: Parts, get: Any, workspace: str, stored: bool) -> N
     assert fit(**{"from": "1970-01-02", "to": "1970-01-01"}) == []
 
 
-@pytest.mark.parametrize("id_", ["a/b//c", "100%25 / ?#&+", "ü:ö", "../../v1/events"])
+@pytest.mark.parametrize("id_", ["a/connections", "a/b//c", "100%25 / ?#&+", "ü:ö", "../../v1/events"])
 def test_a_profile_by_an_awkward_id(parts: Parts, get: Any, workspace: str, id_: str) -> None:
     parts.send(workspace, Sent(1, (f"account:{id_}",)))
     parts.drain()
@@ -325,7 +338,7 @@ def test_its_figures(parts: Parts, engine: Engine, workspace: str) -> None:
 
 
 def test_it_is_documented(parts: Parts) -> None:
-    paths = openapi.document(query.router(parts.insight).routes)["paths"]
+    paths = openapi.document([*query.router(parts.insight).routes, *router(parts.profiles).routes])["paths"]
     for path in ("/v1/events", "/v1/events/export", "/v1/events/{id}", "/v1/batches/{id}", "/v1/profiles/{key}"):
         call = paths[path]["get"]
         assert call["summary"] and call["description"] and "503" in call["responses"]

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from headwater.config import Settings
+from headwater.rules.connect import CAP
 from headwater.rules.schema import Validator
 from headwater.signals import Aggregation, Enforcement, Period, SchemaVersion, Signal, SignalType
 
@@ -62,6 +63,10 @@ class Workspace(msgspec.Struct, frozen=True, gc=False):
     default_region: str | None
     """Where phone numbers without a country code are from: ISO 3166, as `IN`."""
     created_ms: int
+    never_connect: tuple[str, ...] = ()
+    """Identities that connect nobody, sorted: addresses and numbers that many people give."""
+    max_identities: int = CAP
+    """Of one profile."""
 
 
 class Key(msgspec.Struct, frozen=True, gc=False):
@@ -134,6 +139,27 @@ class Examined(Protocol):
     def close(self) -> None: ...
 
 
+class Definitions(Protocol):
+    """The catalog as the engine sees it: what the gateway wrote, at once. Safe to ask from any thread."""
+
+    def signals_of(self, workspace: str) -> Mapping[str, Signal]:
+        """The workspace's signals by slug, archived ones left out. Later changes make a new mapping."""
+
+    def signal(self, workspace: str, slug: str) -> Signal | None:
+        """The signal, active or not; None when there is none or it is archived."""
+
+    def workspace(self, id: str) -> Workspace:
+        """NotFoundError when there is none."""
+
+    def workspaces(self) -> Sequence[Workspace]:
+        """All of them, by name."""
+
+    def revision(self) -> int:
+        """Grows when a workspace or signal was made or changed; 0 as long as the gateway has made no catalog."""
+
+    def close(self) -> None: ...
+
+
 class NewSignal(msgspec.Struct, frozen=True, kw_only=True):
     """A signal as it is asked for."""
 
@@ -150,6 +176,15 @@ class NewSignal(msgspec.Struct, frozen=True, kw_only=True):
     preset: str | None = None
     schema: dict[str, Any] | None = None
     """Its version 1."""
+
+
+class WorkspaceChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is to be changed of a workspace; what is unset stays."""
+
+    default_region: str | UnsetType | None = UNSET
+    never_connect: Sequence[str] | UnsetType = UNSET
+    """Identities, or bare e-mail addresses and phone numbers."""
+    max_identities: int | UnsetType = UNSET
 
 
 class SignalChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -204,7 +239,7 @@ class Catalog(Protocol):
     ) -> tuple[Workspace, str]:
         """The workspace and its first key (`key`, or a new one). ConflictError when the name is taken."""
 
-    def set_default_region(self, actor: By, workspace: str, region: str | None) -> Workspace: ...
+    def update_workspace(self, actor: By, workspace: str, changes: "WorkspaceChanges") -> Workspace: ...
 
     def create_signal(self, actor: By, workspace: str, new: NewSignal) -> Signal:
         """ConflictError when the slug is taken, even by an archived signal."""

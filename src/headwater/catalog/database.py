@@ -22,7 +22,7 @@ _STATEMENTS = dict(
     re.findall(r"^-- name: (\w+)\n(.*?)(?=\n-- name:|\Z)", (_HERE / "statements.sql").read_text(), re.M | re.S)
 )
 _BUSY_MS = 5_000
-_JSON = ("scopes", "schema", "detail")
+_JSON = ("scopes", "schema", "detail", "never_connect")
 """Columns that hold JSON."""
 
 _PUT: dict[type, str] = {
@@ -46,7 +46,9 @@ class Tables:
         return version
 
     def workspaces(self) -> list[Workspace]:
-        return [Workspace(**row) for row in self._rows("all_workspaces")]
+        return [
+            Workspace(**{**row, "never_connect": tuple(row["never_connect"])}) for row in self._rows("all_workspaces")
+        ]
 
     def keys(self) -> list[Key]:
         return [Key(**{**row, "scopes": frozenset(row["scopes"])}) for row in self._rows("all_keys")]
@@ -59,6 +61,10 @@ class Tables:
 
     def versions(self) -> list[SchemaVersion]:
         return [SchemaVersion(**row) for row in self._rows("all_versions")]
+
+    def latest(self) -> dict[str, int]:
+        """The newest schema version of each signal that has one, by its id."""
+        return {row["signal_id"]: row["version"] for row in self._rows("latest_versions")}
 
     def changes(self, workspace: str, limit: int, before: int) -> list[Change]:
         with _told():

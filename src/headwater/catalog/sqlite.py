@@ -25,6 +25,7 @@ from headwater.catalog.base import (
     Scope,
     SignalChanges,
     Workspace,
+    WorkspaceChanges,
 )
 from headwater.catalog.database import Database, Record
 from headwater.catalog.memory import Memory
@@ -35,7 +36,13 @@ from headwater.errors import ConflictError, InvalidError, NotFoundError
 from headwater.rules import schema as schemas
 from headwater.rules import signal as signal_rules
 from headwater.rules.ids import key_digest, key_is_wellformed, new_id, new_key
-from headwater.rules.names import check_name, check_region, slug_of
+from headwater.rules.names import (
+    check_max_identities,
+    check_name,
+    check_never_connect,
+    check_region,
+    slug_of,
+)
 from headwater.signals import DEFAULT_LIMITS, SchemaVersion, Signal
 
 logger = logging.getLogger("headwater.catalog")
@@ -139,11 +146,21 @@ class SqliteCatalog:
             write.put(_change(workspace.id, actor, "workspace.create", workspace.id, name=name, preset=preset))
         return workspace, text
 
-    def set_default_region(self, actor: By, workspace: str, region: str | None) -> Workspace:
-        region = check_region(region) if region is not None else None
+    def update_workspace(self, actor: By, workspace: str, changes: WorkspaceChanges) -> Workspace:
+        known = self.workspace(workspace)
+        asked = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+        if asked.get("default_region") is not None:
+            asked["default_region"] = check_region(asked["default_region"])
+        if "never_connect" in asked:
+            region = asked.get("default_region", known.default_region)
+            asked["never_connect"] = check_never_connect(asked["never_connect"], region)
+        if "max_identities" in asked:
+            check_max_identities(asked["max_identities"])
+        if not asked:
+            return known
         with self._writing() as write:
-            changed = msgspec.structs.replace(self.workspace(workspace), default_region=region)
-            write.put(changed, _change(workspace, actor, "workspace.update", workspace, default_region=region))
+            changed = msgspec.structs.replace(known, **asked)
+            write.put(changed, _change(workspace, actor, "workspace.update", workspace, **asked))
         return changed
 
     # --- signals ----------------------------------------------------------------------------------------------------

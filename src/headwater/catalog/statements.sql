@@ -1,7 +1,7 @@
 -- The catalog's statements, each under its name. `:name` is a parameter.
 
 -- name: all_workspaces
-SELECT id, name, default_region, created_ms FROM workspace ORDER BY name
+SELECT id, name, default_region, created_ms, never_connect, max_identities FROM workspace ORDER BY name
 
 -- name: all_keys
 SELECT id, workspace, digest, prefix, name, scopes, created_ms, expires_ms, revoked_ms
@@ -15,9 +15,14 @@ FROM signal ORDER BY rowid
 -- name: all_versions
 SELECT signal_id, version, schema, created_ms FROM schema_version ORDER BY signal_id, version
 
+-- name: latest_versions
+SELECT signal_id, max(version) AS version FROM schema_version GROUP BY signal_id
+
 -- name: put_workspace
-INSERT INTO workspace (id, name, default_region, created_ms) VALUES (:id, :name, :default_region, :created_ms)
-ON CONFLICT (id) DO UPDATE SET default_region = :default_region
+INSERT INTO workspace (id, name, default_region, created_ms, never_connect, max_identities)
+VALUES (:id, :name, :default_region, :created_ms, :never_connect, :max_identities)
+ON CONFLICT (id) DO UPDATE SET default_region = :default_region, never_connect = :never_connect,
+    max_identities = :max_identities
 
 -- name: put_key
 INSERT INTO key (id, workspace, digest, prefix, name, scopes, created_ms, expires_ms, revoked_ms)

@@ -162,6 +162,8 @@ def _why(response: httpx.Response) -> str:
         )
     else:
         text = said.get("detail") or said.get("error") or said.get("title") or ""
+        if (path := said.get("path")) and path not in text:
+            text = f"{text} (at {path})"
     return f"{response.status_code}: {text}"
 
 

@@ -1,19 +1,18 @@
 """`headwater events`: what came in, and sending more."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from headwater.cli.api import Api, ApiError, connected
+from headwater.cli.files import source, write
 from headwater.cli.output import Json, print_json, print_record, print_rows
 
 app = typer.Typer(no_args_is_help=True, help="What came in, and sending more.")
@@ -73,10 +72,7 @@ def export(
 ) -> None:
     """Write events as NDJSON, one a line."""
     filters = {"identity": identity, "signal": signal, "status": status, "lane": lane, "from_": from_, "to": to}
-    pieces = api.stream("/v1/events/export", **filters)
-    with _target(output) as file:
-        for piece in pieces:
-            file.write(piece)
+    write(api.stream("/v1/events/export", **filters), output)
 
 
 @app.command()
@@ -93,7 +89,7 @@ def send(
         task = progress.add_task("sending", total=None)
         while batch := list(islice(events, _BATCH)):
             try:
-                answer = _send(api, batch)
+                answer = send_batch(api, batch)
             except ApiError as error:
                 raise ApiError(
                     f"{error} (events {sent + limited} to {sent + limited + len(batch) - 1} of the file; "
@@ -114,7 +110,7 @@ def send(
 def read_events(file: Path) -> Iterator[dict[str, Any]]:
     """The events of `{"events": […]}`, of an array, of one object, or of one object a line."""
     try:
-        with _source(file) as lines:
+        with source(file) as lines:
             first = lines.readline()
             try:
                 head = json.loads(first)
@@ -133,8 +129,8 @@ def read_events(file: Path) -> Iterator[dict[str, Any]]:
     yield from events
 
 
-def _send(api: Api, batch: list[dict[str, Any]]) -> dict[str, Any]:
-    """Sends a batch; again and again when it is refused for now."""
+def send_batch(api: Api, batch: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sends a batch of one dialect, up to 100 events; again and again when it is refused for now."""
     dialect = "bik" if any(isinstance(event, dict) and "eventName" in event for event in batch) else "bigmind"
     for patience in range(_PATIENCE, -1, -1):
         try:
@@ -150,25 +146,6 @@ def _send(api: Api, batch: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _brief(event: dict[str, Any]) -> dict[str, Any]:
     return event | {"identities": [f"{each['type']}:{each['id']}" for each in event["identities"]]}
-
-
-@contextmanager
-def _source(file: Path) -> Iterator[BinaryIO]:
-    if str(file) == "-":
-        yield sys.stdin.buffer
-        return
-    with file.open("rb") as lines:
-        yield lines
-
-
-@contextmanager
-def _target(output: Path | None) -> Iterator[BinaryIO]:
-    if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.flush()
-        return
-    with output.open("wb") as file:
-        yield file
 
 
 def _progress() -> Progress:

@@ -3,7 +3,7 @@
 import typer
 
 from headwater import __version__
-from headwater.cli import doctor, events, keys, serve, signals, workspaces
+from headwater.cli import cohorts, demo, doctor, events, keys, profiles, serve, signals, workspaces
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,10 +14,13 @@ app = typer.Typer(
 )
 serve.register(app)
 doctor.register(app)
+demo.register(app)
 app.add_typer(signals.app, name="signals")
 app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(events.app, name="events")
+app.add_typer(profiles.app, name="profiles")
+app.add_typer(cohorts.app, name="cohorts")
 
 
 @app.command()

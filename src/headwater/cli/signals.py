@@ -20,6 +20,10 @@ Enforcement = StrEnum("Enforcement", ["quarantine", "reject"])
 Aggregation = StrEnum("Aggregation", ["sum", "count", "avg", "min", "max"])
 Period = StrEnum("Period", ["hour", "day", "week", "month"])
 
+From = Annotated[str | None, typer.Option("--from", help="Occurred then or later: ISO 8601.")]
+To = Annotated[str | None, typer.Option(help="Occurred before then: ISO 8601.")]
+Limit = Annotated[int, typer.Option(min=1, help="The most to list.")]
+
 
 @app.command("list")
 @connected
@@ -76,6 +80,40 @@ def publish(
     except (ValueError, RecursionError) as error:
         raise ApiError(f"{file} is no JSON: {error}") from None
     print_record(api.call("POST", f"{_path(slug)}/versions", {"schema": schema}), as_json)
+
+
+@app.command()
+@connected
+def metrics(
+    api: Api,
+    slug: str,
+    identity: Annotated[str | None, typer.Option(help="Of one profile: type:id; absent: of everybody.")] = None,
+    from_: From = None,
+    to: To = None,
+    limit: Limit = 100,
+    as_json: Json = False,
+) -> None:
+    """A metric by its periods in UTC, oldest first."""
+    rows = api.items(f"{_path(slug)}/metrics", limit, identity=identity, from_=from_, to=to)
+    print_rows(rows, ("period_start", "value"), as_json)
+
+
+@app.command()
+@connected
+def state(
+    api: Api,
+    slug: str,
+    identity: Annotated[str, typer.Option(help="Whose: type:id.")],
+    history: Annotated[bool, typer.Option("--history", help="All values it had, newest first.")] = False,
+    limit: Limit = 100,
+    as_json: Json = False,
+) -> None:
+    """A profile's state, and since when."""
+    if history:
+        rows = api.items(f"{_path(slug)}/state/history", limit, identity=identity)
+        print_rows(rows, ("since", "value", "event_id"), as_json)
+    else:
+        print_record(api.call("GET", f"{_path(slug)}/state", identity=identity), as_json)
 
 
 @app.command()

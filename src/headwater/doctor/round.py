@@ -4,8 +4,8 @@ What only grows is read before what follows it: the log's begin, then the cursor
 and the store; then the cursors again and the catalog, so that whatever was found by then must be known there.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,7 +14,7 @@ from headwater.catalog import base as catalog_base
 from headwater.catalog.base import Contents
 from headwater.catalog.credentials import read_credentials
 from headwater.config import Settings
-from headwater.doctor import catalog, host, log, state, store
+from headwater.doctor import catalog, cohorts, host, log, state, store
 from headwater.doctor.report import Check, Tell, Verdict, fault, ok, unchecked, warning
 from headwater.doctor.walk import Stored, Walk
 from headwater.errors import CorruptionError, HeadwaterError
@@ -29,7 +29,7 @@ T = TypeVar("T")
 _BUSY = ("MEMORY_LIMIT_EXCEEDED", "TIMEOUT_EXCEEDED", "TOO_MANY")
 """What a store says that is only short of something."""
 
-_ORDER = ("log", "catalog", "state", "store", "engine", "files", "host")
+_ORDER = ("log", "catalog", "state", "store", "cohorts", "engine", "files", "host")
 _LOG_CHECKS = ("log.lines", "log.cursors", "log.catalog")
 _STORE_CHECKS = ("store.blocks", "store.counts", "store.log", "store.catalog")
 
@@ -50,6 +50,10 @@ class Patient(msgspec.Struct, frozen=True):
     engine: int | None
     engine_fault: Callable[[], str]
     """Why the running engine stores nothing; empty when it does."""
+    cohorts: Callable[[bool], Sequence[str]]
+    """What SQLite finds wrong in the file of cohorts; quickly, if asked to."""
+    verify: Callable[[], Mapping[str, Any]]
+    """Has the running engine find every cohort's members anew, see `doctor.cohorts.members`."""
 
 
 class Round:
@@ -85,6 +89,10 @@ class Round:
             yield from self._without_log(ledger)
         yield from self._catalog()
         yield from self._state(ledger)
+        yield _guarded("cohorts.file", lambda: cohorts.file(self._patient.cohorts(self._quick)))
+        yield _guarded(
+            "cohorts.members", lambda: cohorts.members(self._patient.engine, self._patient.verify, self._quick)
+        )
         yield self._engine()
         yield from self._host()
 

@@ -33,6 +33,7 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     schema_version: int | None
     occurred_ms: int
     reason: str
+    value: str | None
 
 
 class Name(msgspec.Struct, frozen=True, gc=False):
@@ -166,4 +167,4 @@ def faults_in(record: Record, lines: Sequence[Line]) -> Iterator[str]:
 
 def _fact(record: Record, line: Line) -> Fact:
     about = (record.lane.value, record.workspace, record.dialect, line.signal, line.signal_id)
-    return Fact(line.id, *about, line.schema_version, line.occurred_ms, line.reason)
+    return Fact(line.id, *about, line.schema_version, line.occurred_ms, line.reason, line.value)

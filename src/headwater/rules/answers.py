@@ -1,7 +1,6 @@
 """An event on its way out: from a row of the store or a line of the log to what is answered about it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
@@ -9,8 +8,10 @@ from headwater import clock
 from headwater.events import Lane, decode_lines
 from headwater.events import received_ms as received_ms_of
 from headwater.outcomes import Status
+from headwater.rules.connect import Reason
 from headwater.rules.filters import Place
 from headwater.rules.identity import split_identity
+from headwater.signals import Aggregation, Period
 
 
 class Row(msgspec.Struct, gc=False):
@@ -40,6 +41,10 @@ class Row(msgspec.Struct, gc=False):
     @property
     def place(self) -> Place:
         return Place(self.occurred_ms, self.event_id)
+
+    @property
+    def received_ms(self) -> int:
+        return received_ms_of(bytes.fromhex(self.event_id[:8] + self.event_id[9:13]))
 
 
 class Identity(msgspec.Struct, gc=False):
@@ -77,18 +82,72 @@ class Page(msgspec.Struct):
 
 
 class ProfileAnswer(msgspec.Struct):
-    """`GET /v1/profiles/{type}:{id}`. Only processed events count."""
+    """`GET /v1/profiles/{type}:{id}`. Only processed events count, and only those that belong to this profile."""
 
     id: str
     name: str | None
     identities: list[Identity]
+    attributes: dict[str, msgspec.Raw]
     events: int
-    first_seen: str
-    """When the earliest event occurred; `last_seen` the latest."""
-    last_seen: str
-    states: dict[str, Any]
-    metrics: dict[str, Any]
-    cohorts: list[Any]
+    first_seen: str | None
+    """When the earliest event occurred; `last_seen` the latest; None without events."""
+    last_seen: str | None
+    states: "dict[str, StateAnswer]"
+    metrics: "dict[str, MetricAnswer]"
+    cohorts: "list[CohortAnswer]"
+
+
+class StateAnswer(msgspec.Struct, frozen=True, gc=False):
+    """A profile's state."""
+
+    value: msgspec.Raw
+    since: str
+    event_id: str
+
+
+class MetricAnswer(msgspec.Struct, frozen=True, gc=False):
+    """A profile's metric, in the period that runs and in total."""
+
+    aggregation: Aggregation
+    period: Period
+    period_start: str
+    value: msgspec.Raw
+    """A JSON number; null where there is nothing to take an average, a minimum or a maximum of."""
+    total: msgspec.Raw
+
+
+class CohortAnswer(msgspec.Struct, frozen=True, gc=False):
+    """A cohort that a profile is in."""
+
+    id: str
+    name: str
+
+
+class NotConnectedAnswer(msgspec.Struct, frozen=True, gc=False):
+    """Two identities that events named together, and why that connects nothing."""
+
+    identities: list[Identity]
+    reason: Reason
+
+
+class ConnectionsAnswer(msgspec.Struct, frozen=True):
+    """`GET /v1/profiles/{type}:{id}/connections`."""
+
+    id: str
+    identities: list[Identity]
+    set_aside: int
+    """Events that name one of its identities and made a merge that was undone."""
+    not_connected: list[NotConnectedAnswer]
+    """The oldest of them, up to `people.SHOWN`."""
+
+
+class UnmergeAnswer(msgspec.Struct, frozen=True):
+    """`POST /v1/profiles/{type}:{id}/unmerge`."""
+
+    severed: list[list[Identity]]
+    """The pairs that connect nothing from now on."""
+    profiles: list[ProfileAnswer]
+    """What the profile came apart into; that of the identity which was cut comes first."""
 
 
 class PipelineAnswer(msgspec.Struct, frozen=True):
@@ -136,7 +195,6 @@ def rows_of(lines: bytes, dialect: str, lane: Lane, position: int, wanted: Wante
 
 def answer_of(row: Row, profile_id: str | None) -> EventAnswer:
     """The answer about one event."""
-    received_ms = received_ms_of(bytes.fromhex(row.event_id[:8] + row.event_id[9:13]))
     return EventAnswer(
         id=row.event_id,
         signal=row.signal,
@@ -147,7 +205,7 @@ def answer_of(row: Row, profile_id: str | None) -> EventAnswer:
         profile_id=profile_id,
         name=row.name,
         occurred_at=clock.to_iso(row.occurred_ms),
-        received_at=clock.to_iso(received_ms),
+        received_at=clock.to_iso(row.received_ms),
         lane=row.lane,
         status=row.status,
         reason=row.reason or None,

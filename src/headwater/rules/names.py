@@ -2,12 +2,18 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import phonenumbers
 
 from headwater.errors import InvalidError
+from headwater.rules.identity import identity, split_identity
 
 MAX_NAME = 200
+MOST_NEVER = 1_000
+"""Values on a workspace's list of those that never connect."""
+FEWEST_IDENTITIES, MOST_IDENTITIES = 2, 1_000
+"""What a workspace may set as the most identities of a profile."""
 
 _SLUG = re.compile(r"[A-Za-z0-9._~-]{1,100}", re.ASCII)
 
@@ -30,6 +36,30 @@ def check_region(region: str) -> str:
     if region not in phonenumbers.SUPPORTED_REGIONS:
         raise InvalidError("'default_region' must be a region's two letters (ISO 3166), as in 'IN'", "default_region")
     return region
+
+
+def check_never_connect(values: Sequence[str], region: str | None) -> tuple[str, ...]:
+    """Identities, sorted, each once; a bare e-mail address or phone number is taken for one. InvalidError names the one
+    that is neither, or says that there are too many."""
+    if len(values) > MOST_NEVER:
+        raise InvalidError(f"'never_connect' must have at most {MOST_NEVER} values", "never_connect")
+    found = set()
+    for place, value in enumerate(values):
+        type_, id_ = split_identity(value)
+        if not type_:
+            type_ = "email" if "@" in value else "phone"
+        known = identity(type_, id_, region) if id_ else None
+        if known is None:
+            text = f"'{value[:100]}' is neither an e-mail address, nor a phone number, nor an identity as type:id"
+            raise InvalidError(text, f"never_connect[{place}]")
+        found.add(known)
+    return tuple(sorted(found))
+
+
+def check_max_identities(count: int) -> None:
+    """InvalidError unless a profile may have so many identities."""
+    if not FEWEST_IDENTITIES <= count <= MOST_IDENTITIES:
+        raise InvalidError(f"'max_identities' must be from {FEWEST_IDENTITIES} to {MOST_IDENTITIES}", "max_identities")
 
 
 def slug_is_valid(slug: str) -> bool:

@@ -1,11 +1,12 @@
 """The engine's own memory: how far each lane is stored, which block is in doubt, which identities belong together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 
 from headwater.events import Lane
+from headwater.rules.connect import Severed
 
 
 class Cursor(msgspec.Struct, frozen=True, gc=False):
@@ -36,6 +37,8 @@ class Link(msgspec.Struct, frozen=True, gc=False, order=True):
     workspace: str
     a: str
     b: str
+    first_ms: int
+    """When the earliest event that is known to name both occurred."""
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
@@ -57,7 +60,7 @@ class Examined(Protocol):
         """Both lanes, always, all of one moment."""
 
     def unknown(self, links: Iterable[Link]) -> list[Link]:
-        """Those of the links that are not there."""
+        """Those of the links that are not there, or stand there as younger than they are."""
 
     def linked(self) -> dict[str, int]:
         """Links by workspace."""
@@ -82,9 +85,19 @@ class State(Protocol):
 
     def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> None:
         """The block is in the store: moves the cursor to its end, drops its plan, adds the links, and writes down
-        the same lane's next block if one is given: one transaction. Links known already are no fault."""
+        the same lane's next block if one is given: one transaction. Links known already are no fault: each is as old
+        as the oldest time it was given with."""
 
-    def connected(self, workspace: str, identity: str) -> list[str]:
-        """The identities linked to this one, directly or through others, itself included, sorted."""
+    def links(self) -> Iterator[Link]:
+        """All of them, those of a workspace side by side."""
+
+    def links_of(self, workspace: str, identity: str, most: int) -> Sequence[Link]:
+        """Links of one identity, up to `most` of them."""
+
+    def sever(self, workspace: str, severed: Sequence[Severed]) -> None:
+        """Writes pairs down that connect nothing from now on; one that is there already is cut again, later."""
+
+    def severed(self) -> dict[str, list[Severed]]:
+        """All severed pairs by workspace."""
 
     def close(self) -> None: ...

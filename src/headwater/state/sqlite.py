@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,15 @@ import apsw
 from headwater.errors import StartError
 from headwater.events import Lane
 from headwater.readonly import faults_of, look_at, told
+from headwater.rules.connect import Severed
 from headwater.state.base import Account, Cursor, Link, Plan
 
 KNOWN_LINKS = 50_000
 """Links remembered so that naming them again costs no write; up to twice as many are held."""
+PIECE = 50_000
+"""Links read at once when all are."""
+
+_Pair = tuple[str, str, str]  # workspace, a, b
 
 _SCHEMA = (
     """
@@ -37,19 +42,15 @@ _SCHEMA = (
         lane TEXT, month INTEGER, rows INTEGER NOT NULL, PRIMARY KEY (lane, month)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- Nobody wrote down how old links were until here: they are older than all others.
+    ALTER TABLE links ADD COLUMN first_ms INTEGER NOT NULL DEFAULT -9223372036854775808;
+    CREATE TABLE severed (
+        workspace TEXT, a TEXT, b TEXT, until_ms INTEGER NOT NULL, PRIMARY KEY (workspace, a, b)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """One entry a version; a file of version n has run the first n."""
-
-# CROSS JOIN keeps SQLite from putting `links` outermost, which would walk the whole workspace at every step.
-_CONNECTED = """
-    WITH RECURSIVE near (identity) AS (
-        VALUES (:identity)
-        UNION SELECT b FROM near CROSS JOIN links ON workspace = :workspace AND a = identity
-        UNION SELECT a FROM near CROSS JOIN links ON workspace = :workspace AND b = identity
-    )
-    SELECT identity FROM near ORDER BY identity
-"""
-
 
 _CURSORS = "SELECT lane, position, block, counted_after FROM cursors"
 _PLANS = 'SELECT lane, block, "start", "end", months FROM plans'
@@ -58,7 +59,25 @@ _PUT_CURSOR = """
     ON CONFLICT (lane) DO UPDATE SET position = excluded.position, block = excluded.block
 """
 _COUNT = "INSERT INTO counted VALUES (?, ?, ?) ON CONFLICT (lane, month) DO UPDATE SET rows = rows + excluded.rows"
-_IS_LINKED = "SELECT 1 FROM links WHERE workspace = ? AND a = ? AND b = ?"
+_IS_LINKED = "SELECT 1 FROM links WHERE workspace = ? AND a = ? AND b = ? AND first_ms <= ?"
+_PUT_LINK = """
+    INSERT INTO links (workspace, a, b, first_ms) VALUES (?, ?, ?, ?)
+    ON CONFLICT (workspace, a, b) DO UPDATE SET first_ms = excluded.first_ms WHERE excluded.first_ms < first_ms
+"""
+_LINKS = """
+    SELECT workspace, a, b, first_ms FROM links
+    WHERE (workspace, a, b) > (?, ?, ?) ORDER BY workspace, a, b LIMIT ?
+"""
+_LINKS_OF = """
+    SELECT * FROM (SELECT a, b, first_ms FROM links WHERE workspace = :workspace AND a = :identity LIMIT :most)
+    UNION ALL
+    SELECT * FROM (SELECT a, b, first_ms FROM links WHERE workspace = :workspace AND b = :identity LIMIT :most)
+    LIMIT :most
+"""
+_SEVER = """
+    INSERT INTO severed (workspace, a, b, until_ms) VALUES (?, ?, ?, ?)
+    ON CONFLICT (workspace, a, b) DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)
+"""
 
 
 class _Reading:
@@ -90,7 +109,7 @@ class _Reading:
             return [
                 link
                 for link in links
-                if self._read.execute(_IS_LINKED, (link.workspace, link.a, link.b)).fetchone() is None
+                if self._read.execute(_IS_LINKED, (link.workspace, link.a, link.b, link.first_ms)).fetchone() is None
             ]
 
     def linked(self) -> dict[str, int]:
@@ -100,7 +119,7 @@ class _Reading:
         with self._reading:
             return faults_of(self._read, quick)
 
-    def _ask(self, query: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
+    def _ask(self, query: str, parameters: Mapping[str, Any] | Sequence[Any] | None = None) -> list[Any]:
         with self._reading:
             return self._read.execute(query, parameters).fetchall()
 
@@ -164,15 +183,31 @@ class SqliteState(_Reading):
             counted = [(plan.lane.value, month, rows) for month, rows in plan.months.items()]
             self._write.executemany(_COUNT, counted)
             self._write.execute("DELETE FROM plans WHERE lane = ?", (plan.lane.value,))
-            self._write.executemany(
-                "INSERT OR IGNORE INTO links VALUES (?, ?, ?)", [(link.workspace, link.a, link.b) for link in fresh]
-            )
+            self._write.executemany(_PUT_LINK, fresh)
             if upcoming is not None:
                 self._put_plan(upcoming)
         self._known.add(fresh)
 
-    def connected(self, workspace: str, identity: str) -> list[str]:
-        return [found for (found,) in self._ask(_CONNECTED, {"workspace": workspace, "identity": identity})]
+    def links(self) -> Iterator[Link]:
+        last: tuple[str, str, str] = ("", "", "")
+        while piece := self._ask(_LINKS, (*last, PIECE)):
+            for workspace, a, b, first_ms in piece:
+                yield Link(workspace, a, b, first_ms)
+            last = piece[-1][:3]
+
+    def links_of(self, workspace: str, identity: str, most: int) -> Sequence[Link]:
+        found = self._ask(_LINKS_OF, {"workspace": workspace, "identity": identity, "most": most})
+        return [Link(workspace, a, b, first_ms) for a, b, first_ms in found]
+
+    def sever(self, workspace: str, severed: Sequence[Severed]) -> None:
+        with self._transaction():
+            self._write.executemany(_SEVER, [(workspace, each.a, each.b, each.until_ms) for each in severed])
+
+    def severed(self) -> dict[str, list[Severed]]:
+        found: dict[str, list[Severed]] = {}
+        for workspace, a, b, until_ms in self._ask("SELECT workspace, a, b, until_ms FROM severed"):
+            found.setdefault(workspace, []).append(Severed(a, b, until_ms))
+        return found
 
     def close(self) -> None:
         """Idempotent."""
@@ -200,21 +235,28 @@ class SqliteState(_Reading):
 
 
 class _Known:
-    """Links that are stored already: the recent ones, in two generations, so that forgetting costs nothing."""
+    """How old links are that are stored already: the recent ones, in two generations, so that forgetting costs
+    nothing."""
 
     def __init__(self) -> None:
-        self._young: set[Link] = set()
-        self._old: set[Link] = set()
+        self._young: dict[_Pair, int] = {}
+        self._old: dict[_Pair, int] = {}
 
-    def fresh(self, links: Iterable[Link]) -> list[Link]:
-        """Those not known, sorted, so that they enter the table side by side."""
-        return sorted(set(links) - self._young - self._old)
+    def fresh(self, links: Iterable[Link]) -> list[tuple[str, str, str, int]]:
+        """Those not known to be so old, each once, sorted, so that they enter the table side by side."""
+        found: dict[_Pair, int] = {}
+        for link in links:
+            pair, first_ms = (link.workspace, link.a, link.b), link.first_ms
+            known = found.get(pair, self._young.get(pair, self._old.get(pair)))
+            if known is None or first_ms < known:
+                found[pair] = first_ms
+        return sorted((*pair, first_ms) for pair, first_ms in found.items())
 
-    def add(self, links: Iterable[Link]) -> None:
+    def add(self, links: Iterable[tuple[str, str, str, int]]) -> None:
         """Only what is durable."""
-        self._young.update(links)
+        self._young.update(((workspace, a, b), first_ms) for workspace, a, b, first_ms in links)
         if len(self._young) > KNOWN_LINKS:
-            self._young, self._old = set(), self._young
+            self._young, self._old = {}, self._young
 
 
 def _open(path: Path) -> apsw.Connection:

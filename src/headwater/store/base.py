@@ -1,11 +1,14 @@
 """The store: where events end up and questions are answered. ClickHouse, embedded or a server: the same SQL files."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from headwater.events import Lane
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray  # takes a while to import, and only the engine uses it
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -46,7 +49,13 @@ class Store(Examined, Protocol):
     def rows(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Answers the named query (a file `store/sql/NAME.sql`); values travel as parameters, never as SQL."""
 
+    def columns(self, sql: str, parameters: Mapping[str, Any]) -> "dict[str, NDArray[Any]]":
+        """Answers what `store.compile` made: its columns by name, all of one length.
+
+        Whole numbers as int64 and the like; strings as objects, None for null; arrays as objects, each a list.
+        """
+
     def stream(self, query: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
-        """The same, as NDJSON in pieces of bounded size. Close it (or exhaust it) to free its connection."""
+        """The same as `rows`, as NDJSON in pieces of bounded size. Close it (or exhaust it) to free its connection."""
 
     def close(self) -> None: ...

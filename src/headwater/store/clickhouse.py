@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from errno import EIO
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any, cast
@@ -19,11 +18,14 @@ from urllib.parse import urlencode
 
 import chdb
 import clickhouse_connect
+import numpy as np
 from clickhouse_connect.driver.client import Client
+from numpy.typing import NDArray
 
 from headwater.errors import CorruptionError, StartError, UnavailableError
 from headwater.events import Lane
 from headwater.locks import WAIT_SECONDS, DirectoryLock
+from headwater.store import queries
 from headwater.store.base import Block
 from headwater.store.parts import GONE, Parts
 from headwater.store.rows import COLUMNS
@@ -58,6 +60,7 @@ _WRITING = {
     "min_insert_block_size_bytes": 0,
     "max_insert_threads": 1,
     "input_format_parallel_parsing": 0,
+    "input_format_json_compact_allow_variable_number_of_columns": 1,  # what an older headwater logged is shorter
     "log_queries": 0,
 }
 
@@ -69,12 +72,6 @@ _READING = {
 _INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) FORMAT JSONCompactEachRow".encode()
 
 _logger = logging.getLogger(__name__)
-
-
-@cache
-def sql(name: str) -> str:
-    """The text of `store/sql/NAME.sql`."""
-    return (files("headwater.store") / "sql" / f"{name}.sql").read_text()
 
 
 class ChdbStore:
@@ -124,11 +121,18 @@ class ChdbStore:
 
     def rows(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         with self._reader() as client:
-            return list(client.query(sql(query), parameters=dict(parameters)).named_results())
+            return list(client.query(queries.sql(query), parameters=dict(parameters)).named_results())
+
+    def columns(self, sql: str, parameters: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        with self._reader() as client:
+            answer = client.query_arrow(sql, parameters=dict(parameters))
+        return {name: _array(answer.column(name)) for name in answer.column_names}
 
     def stream(self, query: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
         with self._reader() as client:
-            answer = cast(IO[bytes], client.raw_stream(sql(query), parameters=dict(parameters), fmt="JSONEachRow"))
+            answer = cast(
+                IO[bytes], client.raw_stream(queries.sql(query), parameters=dict(parameters), fmt="JSONEachRow")
+            )
             try:
                 while piece := answer.read(PIECE):
                     yield piece
@@ -206,6 +210,29 @@ class ChdbStore:
             yield client
         finally:
             self._readers.put(client)
+
+
+def _array(column: Any) -> NDArray[Any]:
+    """An Arrow column, in chunks, as numpy has it."""
+    kind = str(column.type)
+    if kind == "string":
+        return _strings(column)
+    if kind.startswith("list"):
+        lists = np.empty(len(column), dtype=object)
+        lists[:] = column.to_pylist()
+        return lists
+    numbers: NDArray[Any] = column.to_numpy()
+    return numbers
+
+
+def _strings(column: Any) -> NDArray[Any]:
+    """Equal ones as one object: there are far fewer of them than rows."""
+    # In one piece, or every chunk brings a dictionary; "large", for one piece may have more than 2 GB.
+    coded = column.cast("large_utf8").combine_chunks().dictionary_encode()
+    values = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    places = coded.indices.fill_null(len(values) - 1)
+    found: NDArray[Any] = values[places.to_numpy(zero_copy_only=False)]
+    return found
 
 
 def _quoted(name: str) -> str:

@@ -54,6 +54,12 @@ class EngineStore:
             why: str = _checked(self._client.get(f"{self._below}/parts/{part}")).json()["why"]
         return why
 
+    def cohorts(self) -> dict[str, Any]:
+        """See `web.examine.Verify`."""
+        with _told():
+            found: dict[str, Any] = _checked(self._client.get(f"{self._below}/cohorts")).json()
+        return found
+
     def fault(self) -> str:
         """Why the engine stores nothing; empty when it does."""
         with _told():

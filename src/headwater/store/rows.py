@@ -4,6 +4,7 @@ import msgspec
 
 from headwater.events import ROW
 from headwater.log.base import Record
+from headwater.rules.connect import Pair, pair_of
 from headwater.state.base import Link
 
 COLUMNS = ("block", "lane", "workspace", "dialect", *ROW)
@@ -17,7 +18,7 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
     signal: msgspec.Raw
     signal_id: msgspec.Raw
     schema_version: msgspec.Raw
-    occurred_ms: msgspec.Raw
+    occurred_ms: int
     reason: str
     detail: msgspec.Raw
     identities: tuple[str, ...]
@@ -37,10 +38,18 @@ def rows_of(record: Record, block: int) -> bytes:
 
 
 def links_of(record: Record) -> set[Link]:
-    """All identities of one event belong together: each is linked with the first. Rejected events link nothing."""
-    named = {row.identities for row in _decoder.decode_lines(record.lines) if not row.reason}
-    return {_link(record.workspace, ids[0], other) for ids in named for other in ids[1:] if other != ids[0]}
+    """All identities of one event belong together: each is linked with the first. Rejected events link nothing.
+
+    Each pair once, as old as the earliest of the record's events that name it.
+    """
+    first: dict[Pair, int] = {}
+    for row in _decoder.decode_lines(record.lines):
+        if len(row.identities) > 1 and not row.reason:
+            for pair in _pairs(row.identities):
+                first[pair] = min(row.occurred_ms, first.get(pair, row.occurred_ms))
+    return {Link(record.workspace, *pair, first_ms) for pair, first_ms in first.items()}
 
 
-def _link(workspace: str, one: str, other: str) -> Link:
-    return Link(workspace, one, other) if one < other else Link(workspace, other, one)
+def _pairs(identities: tuple[str, ...]) -> list[Pair]:
+    head = identities[0]
+    return [pair_of(head, other) for other in identities[1:] if other != head]

@@ -1,9 +1,9 @@
 """The engine's HTTP application: the questions, and how the engine is. It listens on a Unix socket alone."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -11,23 +11,37 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwater import clock
 from headwater.insight import Insight
+from headwater.live.base import Figures
 from headwater.pipeline import Status
 from headwater.store.base import Examined
 from headwater.web import examine, problems
-from headwater.web.query import Threads, router
+from headwater.web.asking import Threads
+from headwater.web.query import router
 
 PipelineStatus = Callable[[], Status]
 
 
-def engine_app(insight: Insight, pipeline_status: PipelineStatus, store: Examined) -> FastAPI:
-    """Questions, those of a doctor, `/livez`, `/readyz` and `/metrics`; no documentation, for that is the gateway's."""
+class Live(Protocol):
+    """What of `live.live.Live` is asked here."""
+
+    def figures(self) -> Figures: ...
+
+    def verify(self) -> dict[str, Any]: ...
+
+
+def engine_app(
+    insight: Insight, pipeline_status: PipelineStatus, store: Examined, live: Live, *more: APIRouter
+) -> FastAPI:
+    """Questions, with the routes of `more`, those of a doctor, `/livez`, `/readyz` and `/metrics`; no documentation,
+    for that is the gateway's."""
     app = FastAPI(title="headwater engine", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(app)
     app.add_middleware(HeadAsGet)
     app.include_router(router(insight))
-    app.include_router(examine.router(store))
+    for each in (*more, examine.router(store, live.verify)):
+        app.include_router(each)
     registry = CollectorRegistry()
-    registry.register(EngineFigures(insight, pipeline_status))
+    registry.register(EngineFigures(insight, pipeline_status, live.figures))
     threads = Threads()
 
     @app.get("/livez")
@@ -65,13 +79,15 @@ class HeadAsGet:
 class EngineFigures(Collector):
     """The engine's figures, taken when they are asked for."""
 
-    def __init__(self, insight: Insight, pipeline_status: PipelineStatus) -> None:
+    def __init__(self, insight: Insight, pipeline_status: PipelineStatus, live: Callable[[], Figures]) -> None:
         self._insight = insight
         self._status = pipeline_status
+        self._live = live
 
     def collect(self) -> Iterator[Metric]:
         yield from self._pipeline()
         yield from self._backlogs()
+        yield from self._cohorts()
         yield GaugeMetricFamily(
             "headwater_engine_log_bytes", "What the log takes on disk.", value=self._insight.log_bytes()
         )
@@ -89,6 +105,22 @@ class EngineFigures(Collector):
             "headwater_engine_failures", "Failed rounds, each tried again.", value=status.failures
         )
         yield GaugeMetricFamily("headwater_engine_ready", "1 when events are being stored.", value=status.ready)
+
+    def _cohorts(self) -> Iterator[Metric]:
+        live = self._live()
+        gauges = (
+            ("ready", "1 when membership follows events and the clock.", live.ready),
+            ("cohorts", "Cohorts that are kept right.", live.cohorts),
+            ("conditions", "Different conditions that these ask.", live.conditions),
+            ("identities", "Identities of workspaces that have cohorts.", live.identities),
+            ("bytes", "Memory that conditions take.", live.bytes),
+            ("behind_seconds", "How long ago members were right last.", live.behind_seconds(clock.now_ms())),
+        )
+        for name, text, value in gauges:
+            yield GaugeMetricFamily(f"headwater_engine_live_{name}", text, value=value)
+        yield CounterMetricFamily(
+            "headwater_engine_live_failures", "Times that membership was begun anew.", value=live.failures
+        )
 
     def _backlogs(self) -> Iterator[Metric]:
         now = clock.now_ms()

@@ -5,7 +5,7 @@ workspace, which the gateway sets and no client can leave out, and finds nothing
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -29,7 +29,11 @@ async def _private(request: Request) -> None:
         raise NotFoundError("there is nothing here")
 
 
-def router(store: Examined) -> APIRouter:
+Verify = Callable[[], dict[str, Any]]
+"""Finds every cohort's members anew: `{"cohorts", "members", "differences": [text]}`."""
+
+
+def router(store: Examined, verify: Verify) -> APIRouter:
     """One question at a time: they are long, and a server's questions go first."""
     routes = APIRouter(prefix=PATH, include_in_schema=False, dependencies=[Depends(_private)])
     turn = CapacityLimiter(1)
@@ -49,6 +53,10 @@ def router(store: Examined) -> APIRouter:
     @routes.get("/parts/{part}")
     async def part(part: str) -> dict[str, str]:
         return {"why": await run_sync(store.check, part, limiter=turn)}
+
+    @routes.get("/cohorts")
+    async def cohorts() -> dict[str, Any]:
+        return await run_sync(verify, limiter=turn)
 
     return routes
 

@@ -30,8 +30,11 @@ logger = logging.getLogger("headwater.gateway")
 OPEN = frozenset(("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"))
 """Paths that need no key."""
 
-ENGINE = ("/v1/events", "/v1/batches", "/v1/profiles", "/v1/pipelines")
+ENGINE = ("/v1/events", "/v1/batches", "/v1/profiles", "/v1/pipelines", "/v1/cohorts")
 """Paths at and below which the engine answers; all others are the gateway's own."""
+
+_MEASURES = re.compile(r"/v1/signals/[^/]+/(?:metrics|state|state/history)")
+"""Paths among the gateway's own that the engine answers."""
 
 _ONLY_ASK = ("GET", "HEAD")
 """Methods that change nothing, so that nobody wants to know where they came from."""
@@ -98,7 +101,7 @@ class Gateway:
             scope[PRINCIPAL] = self._principal(scope)
             if _DOTS.search(scope["raw_path"]):
                 raise NotFoundError("No path here has a segment of dots alone.")
-            if any(scope["path"] == own or scope["path"].startswith(own + "/") for own in ENGINE):
+            if _is_engines(scope["path"]):
                 await self._engine.forward(scope, receive, send, self._reader(scope))
             else:
                 await self._managed(scope, receive, send)
@@ -130,3 +133,9 @@ class Gateway:
         if not principal.scopes & {"read", "admin"}:
             raise ForbiddenError("This key may not read; it lacks the scope `read`.")
         return principal
+
+
+def _is_engines(path: str) -> bool:
+    if _MEASURES.fullmatch(path):
+        return True
+    return any(path == own or path.startswith(own + "/") for own in ENGINE)

@@ -1,7 +1,5 @@
 """The management calls: signals, schema versions, keys, audit, workspaces. All work on the asker's workspace."""
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, TypeVar
 
@@ -9,9 +7,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.params import Depends as Dependency
 from msgspec import UNSET
 
-from headwater.catalog.base import Catalog, NewSignal, Principal, Scope, SignalChanges
+from headwater.catalog.base import Catalog, NewSignal, Principal, Scope, SignalChanges, WorkspaceChanges
 from headwater.clock import now_ms, parse_iso
 from headwater.errors import ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
+from headwater.rules.cursor import decoded, encoded, numbered
 from headwater.web.shapes import (
     ChangeAnswer,
     KeyAnswer,
@@ -81,22 +80,10 @@ def _page(
     items: Iterable[T], place: Callable[[T], str], limit: int, cursor: str | None, answer: Callable[[T], Any]
 ) -> Any:
     """Items in the order of `place`, from behind the cursor on."""
-    after = _decoded(cursor)
+    after = decoded(cursor)
     rest = sorted((item for item in items if place(item) > after), key=place)
-    more = _encoded(place(rest[limit - 1])) if len(rest) > limit else None
+    more = encoded(place(rest[limit - 1])) if len(rest) > limit else None
     return {"data": [answer(item) for item in rest[:limit]], "next": more}
-
-
-def _encoded(place: str) -> str:
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def _decoded(cursor: str | None) -> str:
-    try:
-        text = (cursor or "").encode("ascii")
-        return base64.b64decode(text + b"=" * (-len(text) % 4), b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError):
-        raise InvalidError("'cursor' is not the `next` of a page", "cursor") from None
 
 
 # --- signals -------------------------------------------------------------------------------------------------------
@@ -199,11 +186,8 @@ class Keys:
 
     async def audit(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[ChangeAnswer]:
         """Who changed what in this workspace, and when; the newest first."""
-        before = _decoded(cursor)
-        if before and not (before.isdecimal() and len(before) < 19):
-            raise InvalidError("'cursor' is not the `next` of a page", "cursor")
-        changes = self._catalog.audit(who.workspace, limit + 1, int(before) if before else None)
-        more = _encoded(str(changes[limit - 1].id)) if len(changes) > limit else None
+        changes = self._catalog.audit(who.workspace, limit + 1, numbered(cursor))
+        more = encoded(str(changes[limit - 1].id)) if len(changes) > limit else None
         return Page(data=[ChangeAnswer.of(change) for change in changes[:limit]], next=more)
 
     def _check_reach(self, who: Principal, id: str) -> None:
@@ -247,10 +231,12 @@ class Workspaces:
         return WorkspaceAnswer.of(self._catalog.workspace(who.workspace))
 
     async def change(self, who: Admin, body: WorkspacePatch) -> WorkspaceAnswer:
-        """`default_region` is where phone numbers without a country code are from."""
-        if "default_region" not in body.model_fields_set:
-            return await self.show(who)
-        changed = self._catalog.set_default_region(who.actor, who.workspace, body.default_region)
+        """What is absent stays as it is. Profiles and cohorts follow within a second or, where the list of values that
+        never connect changed, as soon as all events are looked at anew."""
+        asked = body.model_dump(exclude_none=True)
+        if "default_region" in body.model_fields_set:
+            asked["default_region"] = body.default_region
+        changed = self._catalog.update_workspace(who.actor, who.workspace, WorkspaceChanges(**asked))
         return WorkspaceAnswer.of(changed)
 
 

@@ -4,6 +4,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from headwater.outcomes import Reason
+from headwater.rules.connect import Reason as WhyNot
+from headwater.signals import Aggregation, Period
+
 _ID = "01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e01"
 _MOMENT = "2026-11-22T04:05:06.789Z"
 
@@ -25,7 +29,9 @@ class EventAnswer(BaseModel):
     dialect: str = Field(description="The wire language it came in.", examples=["bik"])
     identities: list[IdentityAnswer] = Field(description="Whom it is about.")
     profile_id: str | None = Field(
-        description="Of the connected identities; null for a rejected event.", examples=["prf_5Qp0cXQkQ2x0YhV7mB1nZt"]
+        description="Of the connected identities; null for a rejected event, and for one that made a merge which was "
+        "undone.",
+        examples=["prf_5Qp0cXQkQ2x0YhV7mB1nZt"],
     )
     name: str | None = Field(examples=["Ada"])
     occurred_at: str = Field(
@@ -37,7 +43,7 @@ class EventAnswer(BaseModel):
         description="`pending` until it is stored.", examples=["processed"]
     )
     reason: str | None = Field(
-        description="Why it was rejected: `outside_realtime_window`, `timestamp_in_future` or `schema_violation`.",
+        description=f"Why it was rejected: {', '.join(f'`{reason}`' for reason in Reason)}.",
         examples=[None],
     )
     detail: str | None = Field(description="What a rejected event failed on, for people.", examples=[None])
@@ -46,18 +52,79 @@ class EventAnswer(BaseModel):
     backfill_id: str | None = Field(examples=[None])
 
 
+class StateOfProfile(BaseModel):
+    value: Any = Field(description="Any JSON but null.", examples=["at-risk"])
+    since: str = Field(description="When the event occurred that set it.", examples=[_MOMENT])
+    event_id: str = Field(examples=[_ID])
+
+
+class MetricOfProfile(BaseModel):
+    aggregation: Aggregation
+    period: Period
+    period_start: str = Field(description="Of the UTC period that runs now.", examples=["2026-11-16T00:00:00.000Z"])
+    value: float | None = Field(
+        description="In that period. Without a number in it a sum or count is 0, anything else null.", examples=[12.5]
+    )
+    total: float | None = Field(description="Over all times.", examples=[99])
+
+
+class CohortOfProfile(BaseModel):
+    id: str = Field(examples=["coh_7Hq2Lw0R"])
+    name: str = Field(examples=["Loyal customers"])
+
+
+class NotConnectedAnswer(BaseModel):
+    """Two identities that events named together, and that are not connected by it all the same."""
+
+    identities: list[IdentityAnswer] = Field(description="The two.")
+    reason: WhyNot = Field(
+        description="`never_connect`: one is on the workspace's list; `severed`: an unmerge cut them apart; "
+        "`shared_value`: one of them is named together with more than 1,000 others; `profile_full`: the profile would "
+        "have more identities than the workspace allows."
+    )
+
+
 class ProfileAnswer(BaseModel):
-    """One person or object: all identities that events named together. Only processed events count."""
+    """One person or object: all identities that events named together. Only processed events count, each for one
+    profile: that of its first identity which may connect."""
 
     id: str = Field(examples=["prf_5Qp0cXQkQ2x0YhV7mB1nZt"])
     name: str | None = Field(description="The newest one given.", examples=["Ada"])
     identities: list[IdentityAnswer]
+    attributes: dict[str, Any] = Field(
+        description="The newest value of each property of its `customerCreated` events.", examples=[{"plan": "gold"}]
+    )
     events: int = Field(description="How many.", examples=[3])
-    first_seen: str = Field(description="When the earliest event occurred.", examples=[_MOMENT])
-    last_seen: str = Field(description="When the latest event occurred.", examples=[_MOMENT])
-    states: dict[str, Any] = Field(examples=[{}])
-    metrics: dict[str, Any] = Field(examples=[{}])
-    cohorts: list[Any] = Field(examples=[[]])
+    first_seen: str | None = Field(
+        description="When the earliest event occurred; null without events.", examples=[_MOMENT]
+    )
+    last_seen: str | None = Field(description="When the latest event occurred.", examples=[_MOMENT])
+    states: dict[str, StateOfProfile] = Field(description="By signal.")
+    metrics: dict[str, MetricOfProfile] = Field(description="By signal; those it has events of.")
+    cohorts: list[CohortOfProfile] = Field(description="It is in, oldest cohort first.")
+
+
+class ConnectionsAnswer(BaseModel):
+    """What is connected to a profile, and what is not."""
+
+    id: str = Field(examples=["prf_5Qp0cXQkQ2x0YhV7mB1nZt"])
+    identities: list[IdentityAnswer]
+    set_aside: int = Field(
+        description="Events that belong to nobody, for they made a merge with one of its identities that was undone.",
+        examples=[0],
+    )
+    not_connected: list[NotConnectedAnswer] = Field(
+        description="Pairs that name one of its identities and connect nothing: the 100 oldest."
+    )
+
+
+class UnmergeAnswer(BaseModel):
+    severed: list[list[IdentityAnswer]] = Field(
+        description="The pairs that connect nothing from now on, also when events name them again."
+    )
+    profiles: list[ProfileAnswer] = Field(
+        description="What the profile came apart into; first that of the identity which was cut."
+    )
 
 
 class PipelineAnswer(BaseModel):

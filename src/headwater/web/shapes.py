@@ -199,12 +199,23 @@ class WorkspacePatch(Body):
     default_region: str | None = Field(
         default=None, description="Where phone numbers without a country code are from; null: nowhere.", examples=["IN"]
     )
+    never_connect: list[str] | None = Field(
+        default=None,
+        description="Values that never connect two people: e-mail addresses, phone numbers, identities as `type:id`. "
+        "The whole list; at most 1,000.",
+        examples=[["noreply@shop.com", "+19999999999"]],
+    )
+    max_identities: int | None = Field(
+        default=None, description="The most identities of one profile, from 2 to 1,000.", examples=[100]
+    )
 
 
 class WorkspaceAnswer(BaseModel):
     id: str = Field(examples=["ws_K3n9QpZ1"])
     name: str = Field(examples=["acme"])
     default_region: str | None
+    never_connect: list[str] = Field(description="Identities that never connect two people.")
+    max_identities: int = Field(description="The most identities of one profile.")
     created_at: When
 
     @classmethod
@@ -225,6 +236,8 @@ def _workspace(workspace: Workspace) -> dict[str, Any]:
         "id": workspace.id,
         "name": workspace.name,
         "default_region": workspace.default_region,
+        "never_connect": list(workspace.never_connect),
+        "max_identities": workspace.max_identities,
         "created_at": to_iso(workspace.created_ms),
     }
 

@@ -8,7 +8,8 @@ SELECT
     signal_id,
     schema_version,
     occurred_ms,
-    reason
+    reason,
+    value
 FROM events
 WHERE toYYYYMM(UUIDv7ToDateTime(id, 'UTC')) IN {months:Array(UInt32)}
   AND UUIDv7ToDateTime(id, 'UTC') >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')

@@ -1,0 +1,266 @@
+"""Cohorts as they are asked for: made, listed, previewed, explained, exported.
+
+What lasts is in `state.cohorts`; who is in right now, and why, is known by `live`. Every question is about one
+workspace and sees nothing of another. Safe to use from threads.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Literal
+
+import msgspec
+
+from headwater import clock
+from headwater.errors import ConflictError, HeadwaterError, InvalidError, NotFoundError
+from headwater.live.base import Explained, Questions
+from headwater.rules import grammar
+from headwater.rules.cohort import PERSON, Definition, Leaf, Metric, Performed, Sequence
+from headwater.rules.cursor import decoded, encoded, numbered
+from headwater.rules.filters import identity_of
+from headwater.rules.identity import CONTACTS, split_identity
+from headwater.rules.ids import new_id
+from headwater.rules.membership import (
+    CSV_HEAD,
+    ChangeAnswer,
+    ChangePage,
+    CohortAnswer,
+    CohortPage,
+    ConditionAnswer,
+    ExplainAnswer,
+    MemberAnswer,
+    MemberPage,
+    PreviewAnswer,
+    SampleAnswer,
+    csv_line,
+    member_of,
+    named,
+)
+from headwater.rules.names import check_name
+from headwater.rules.profile import profile_id, representative
+from headwater.signals import Signal
+from headwater.state.cohorts import Change, Cohort, Member, Memberships
+
+MOST = 1000
+"""Cohorts of a workspace: each is kept right with every event."""
+LARGEST = 1024 * 1024
+"""Bytes of a definition as JSON."""
+SAMPLE = 10
+"""Profiles that a preview shows."""
+
+_BITE = 2000  # members of an export taken at once
+_PIECE = 128 * 1024  # bytes of an export handed on at once
+
+Format = Literal["csv", "ndjson"]
+
+
+class Cohorts:
+    """The questions and changes."""
+
+    def __init__(
+        self,
+        kept: Memberships,
+        live: Questions,
+        signals_of: Callable[[str], Mapping[str, Signal]],
+        connected: Callable[[str, str], tuple[str, ...]],
+    ) -> None:
+        """`signals_of` a workspace, by slug; `connected` (workspace, identity): its profile's identities, sorted."""
+        self._kept = kept
+        self._live = live
+        self._signals_of = signals_of
+        self._connected = connected
+
+    def create(self, workspace: str, name: str, definition: dict[str, Any]) -> CohortAnswer:
+        """Returns when its first members are found. Raises InvalidError, and ConflictError for a name that is taken
+        or when there are too many."""
+        parsed = self._parsed(workspace, definition)
+        self._as_of()  # while the engine catches up, nothing is begun
+        if len(self._of(workspace)) >= MOST:
+            raise ConflictError(f"There are {MOST} cohorts already; delete one first")
+        cohort = Cohort(new_id("coh"), workspace, check_name(name), definition, clock.now_ms())
+        self._kept.add(cohort)
+        try:
+            self._live.define(cohort, parsed)
+        except BaseException:
+            self._kept.remove(cohort.id)
+            with suppress(HeadwaterError):  # it may have begun all the same
+                self._live.forget(cohort.id)
+            raise
+        return self.show(workspace, cohort.id)
+
+    def list(self, workspace: str, limit: int, cursor: str | None) -> CohortPage:
+        """Oldest first."""
+        after = decoded(cursor)
+        rest = sorted((cohort for cohort in self._of(workspace) if _place(cohort) > after), key=_place)
+        more = encoded(_place(rest[limit - 1])) if len(rest) > limit else None
+        return CohortPage([self._answer(cohort) for cohort in rest[:limit]], more)
+
+    def show(self, workspace: str, cohort_id: str) -> CohortAnswer:
+        """Raises NotFoundError, as all below."""
+        return self._answer(self._cohort(workspace, cohort_id))
+
+    def rename(self, workspace: str, cohort_id: str, name: str) -> CohortAnswer:
+        """Raises ConflictError when the name is taken."""
+        cohort = self._cohort(workspace, cohort_id)
+        self._kept.retitle(cohort.id, check_name(name))
+        return self.show(workspace, cohort_id)
+
+    def delete(self, workspace: str, cohort_id: str) -> None:
+        cohort = self._cohort(workspace, cohort_id)
+        self._live.forget(cohort.id)
+        self._kept.remove(cohort.id)
+
+    def preview(self, workspace: str, definition: dict[str, Any]) -> PreviewAnswer:
+        """Who would be in now. Nothing is kept."""
+        parsed, as_of = self._parsed(workspace, definition), self._as_of()
+        found = self._live.preview(workspace, parsed, SAMPLE)
+        return PreviewAnswer(found.size, [self._sampled(workspace, identity) for identity in found.sample], as_of)
+
+    def members(self, workspace: str, cohort_id: str, limit: int, cursor: str | None) -> MemberPage:
+        """In the order of the identities that stand for the profiles."""
+        cohort, as_of = self._cohort(workspace, cohort_id), self._as_of()
+        found = self._kept.page(cohort.id, decoded(cursor), limit + 1)
+        more = encoded(found[limit - 1].identity) if len(found) > limit else None
+        return MemberPage([self._member(workspace, each) for each in found[:limit]], more, as_of)
+
+    def explain(self, workspace: str, cohort_id: str, key: str) -> ExplainAnswer:
+        """Why the profile of an identity (`type:id`) is in or out; one never seen is out."""
+        cohort, identity = self._cohort(workspace, cohort_id), _identity(key, "identity")
+        connected, as_of = self._connected(workspace, identity), self._as_of()
+        since_ms = self._kept.since(cohort.id, representative(workspace, connected))
+        subject = cohort.definition["subject"]
+        return ExplainAnswer(
+            member=self._live.member(cohort.id, identity),
+            since=None if since_ms is None else clock.to_iso(since_ms),
+            subject=subject,
+            is_subject=not _types_of(subject).isdisjoint(split_identity(each)[0] for each in connected),
+            profile_id=profile_id(workspace, connected),
+            identities=named(connected),
+            explain=[_condition(each) for each in self._live.explain(cohort.id, identity)],
+            as_of=as_of,
+        )
+
+    def changes(
+        self, workspace: str, cohort_id: str, limit: int, cursor: str | None, key: str | None = None
+    ) -> ChangePage:
+        """Who entered and left, newest first; with a key, of that profile alone, whatever it stood under then."""
+        cohort, as_of = self._cohort(workspace, cohort_id), self._as_of()
+        of = None if key is None else self._connected(workspace, _identity(key, "identity"))
+        found = self._kept.changes(cohort.id, numbered(cursor), limit + 1, of)
+        more = encoded(str(found[limit - 1][0])) if len(found) > limit else None
+        return ChangePage([self._change(workspace, change) for _, change in found[:limit]], more, as_of)
+
+    def export(self, workspace: str, cohort_id: str, format_: Format) -> Iterator[bytes]:
+        """All members in pieces, as CSV with a head or as NDJSON."""
+        cohort = self._cohort(workspace, cohort_id)
+        return self._exported(cohort, format_)
+
+    def _exported(self, cohort: Cohort, format_: Format) -> Iterator[bytes]:
+        piece = bytearray(CSV_HEAD if format_ == "csv" else b"")
+        line = csv_line if format_ == "csv" else _json_line
+        after = ""
+        while bite := self._kept.page(cohort.id, after, _BITE):
+            for member in bite:
+                piece += line(self._member(cohort.workspace, member))
+            after = bite[-1].identity
+            if len(piece) >= _PIECE:
+                yield bytes(piece)
+                piece.clear()
+        if piece:
+            yield bytes(piece)
+
+    def _parsed(self, workspace: str, definition: dict[str, Any]) -> Definition:
+        _check_sound(definition)
+        return grammar.parse(definition, self._signals_of(workspace))
+
+    def _of(self, workspace: str) -> tuple[Cohort, ...]:
+        return tuple(cohort for cohort in self._kept.cohorts() if cohort.workspace == workspace)
+
+    def _cohort(self, workspace: str, cohort_id: str) -> Cohort:
+        for cohort in self._of(workspace):
+            if cohort.id == cohort_id:
+                return cohort
+        raise NotFoundError(f"There is no cohort '{cohort_id}'")
+
+    def _as_of(self) -> str:
+        """Taken before anything is looked at, so that what is answered is no older."""
+        return clock.to_iso(self._live.as_of())
+
+    def _answer(self, cohort: Cohort) -> CohortAnswer:
+        as_of = self._as_of()
+        return CohortAnswer(
+            id=cohort.id,
+            name=cohort.name,
+            size=None if cohort.filled_ms is None else self._live.size(cohort.id),
+            definition=cohort.definition,
+            created_at=clock.to_iso(cohort.created_ms),
+            as_of=as_of,
+        )
+
+    def _sampled(self, workspace: str, identity: str) -> SampleAnswer:
+        connected = self._connected(workspace, identity)
+        return SampleAnswer(profile_id(workspace, connected), named(connected))
+
+    def _member(self, workspace: str, member: Member) -> MemberAnswer:
+        return member_of(workspace, self._connected(workspace, member.identity), member.since_ms)
+
+    def _change(self, workspace: str, change: Change) -> ChangeAnswer:
+        connected = self._connected(workspace, change.identity)
+        return ChangeAnswer(
+            at=clock.to_iso(change.at_ms),
+            change="entered" if change.entered else "left",
+            kind=change.kind,
+            event_id=change.event_id,
+            profile_id=profile_id(workspace, connected),
+            identities=named(connected),
+        )
+
+
+def _place(cohort: Cohort) -> str:
+    return f"{cohort.created_ms:015}{cohort.id}"
+
+
+def _identity(key: str, path: str) -> str:
+    identity = identity_of(key)
+    if identity is None:
+        raise InvalidError(
+            f"'{path}' must be type:id, as email:ada@example.com, phone:+19494572000 or account:42", path
+        )
+    return identity
+
+
+def _types_of(subject: str) -> frozenset[str]:
+    """Identity types that make a profile one of this subject."""
+    return CONTACTS if subject == PERSON else frozenset((subject,))
+
+
+def _condition(found: Explained) -> ConditionAnswer:
+    leaf = found.leaf
+    return ConditionAnswer(grammar.condition(leaf), grammar.describe(leaf), found.holds, _shown(leaf, found.observed))
+
+
+def _shown(leaf: Leaf, observed: Any) -> Any:
+    """Of somebody who was never seen nothing was observed: to sums, counts and sequences that is a value, too."""
+    match leaf:
+        case Sequence():
+            return [clock.to_iso(ms) for ms in observed or ()]
+        case Performed(measure="count" | "sum") | Metric(aggregation="count" | "sum") if observed is None:
+            return 0
+        case _:
+            return observed
+
+
+def _json_line(member: MemberAnswer) -> bytes:
+    return msgspec.json.encode(member) + b"\n"
+
+
+def _check_sound(definition: dict[str, Any]) -> None:
+    """InvalidError for what could not be given back as it came: halves of characters, NaN, endless nesting."""
+    try:
+        size = len(json.dumps(definition, allow_nan=False, ensure_ascii=False).encode())
+    except (ValueError, RecursionError):
+        raise InvalidError(
+            "'definition' holds what is no JSON: NaN, Infinity, a lone surrogate", "definition"
+        ) from None
+    if size > LARGEST:
+        raise InvalidError(f"'definition' must have at most {LARGEST} bytes", "definition")

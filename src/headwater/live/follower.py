@@ -1,0 +1,318 @@
+"""Live membership: one thread follows what is stored and the clock, and writes down who enters and leaves.
+
+All it keeps is made from the stored events and can be made again: after a start it is, and what differs from the
+memberships written down last is caught up with.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+import msgspec
+
+from headwater.catalog.base import Definitions
+from headwater.clock import now_ms
+from headwater.errors import HeadwaterError, InvalidError, UnavailableError
+from headwater.events import Lane, decode_lines
+from headwater.live.base import Cohort, Memberships
+from headwater.live.conditions import Condition
+from headwater.live.loading import Stored
+from headwater.live.space import Living, Outcome, Space
+from headwater.log.base import Reader
+from headwater.people import People
+from headwater.rules.cohort import Definition, Leaf
+from headwater.rules.grammar import parse
+from headwater.state.base import Cursor, State
+from headwater.store.base import Store
+
+PIECE = 5_000
+"""Events taken in between two looks."""
+POLL = 0.05
+"""Seconds between two looks when nothing was stored."""
+ANSWER_SECONDS = 50
+"""How long somebody waits for a command to be carried out."""
+FIRST_BACK_OFF, LAST_BACK_OFF = 0.5, 30.0
+
+_logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Follower:
+    """The thread. What it keeps is asked through `live.live.Live`. `clock` gives UTC ms."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        store: Store,
+        state: State,
+        people: People,
+        catalog: Definitions,
+        memberships: Memberships,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self._reader = reader
+        self._store = store
+        self._state = state
+        self._people = people
+        self._catalog = catalog
+        self._memberships = memberships
+        self._clock = clock
+        self._lock = threading.RLock()
+        """Held while spaces change or are asked; never while the store or the disk is."""
+        self._spaces: dict[str, Space] = {}
+        self._ready = False
+        self._building = False
+        self._cursors: Mapping[Lane, Cursor] = {}
+        """How far the log was taken in."""
+        self._as_of = 0
+        self._now = 0
+        self._failures = 0
+        self._revision = -1
+        self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._wake = threading.Event()
+
+    # --- the thread ------------------------------------------------------------------------------------------------
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until `stop` is set. Whatever fails, it starts anew from what is stored."""
+        back_off = FIRST_BACK_OFF
+        while not stop.is_set():
+            try:
+                self.start()
+                back_off = FIRST_BACK_OFF
+                while not stop.is_set():
+                    self.step()
+                    self._wake.wait(POLL)
+                    self._wake.clear()
+            except Exception:
+                _logger.exception("live cohorts stopped; they start anew in %.1f s", back_off)
+                self._ready = False
+                self._failures += 1
+                stop.wait(back_off)
+                back_off = min(2 * back_off, LAST_BACK_OFF)
+        self._ready = False
+        self._obey()
+
+    def wake(self) -> None:
+        """Something was stored."""
+        self._wake.set()
+
+    def needs(self) -> int | None:
+        """The position from which on the log is still to be read; None when that does not matter."""
+        if self._ready and not self._spaces and not self._building:
+            return None
+        return min((cursor.position for cursor in self._cursors.values()), default=None)
+
+    def start(self) -> None:
+        """Everything anew from the store."""
+        self._ready = False
+        began = time.monotonic()
+        self._revision = self._catalog.revision()
+        self._configure()
+        self._cursors = self._state.cursors()
+        by_workspace: dict[str, list[Cohort]] = {}
+        for cohort in self._memberships.cohorts():
+            by_workspace.setdefault(cohort.workspace, []).append(cohort)
+        self._spaces = {workspace: self._built(workspace, cohorts) for workspace, cohorts in by_workspace.items()}
+        self._ready = True
+        if by_workspace:
+            _logger.info("cohorts of %d workspaces are live, after %.1f s", len(by_workspace), time.monotonic() - began)
+
+    def step(self) -> None:
+        """What was stored since the last one, what was asked for, and the clock."""
+        if self._catalog.revision() != self._revision:
+            self._revision = self._catalog.revision()
+            self._configure()
+            self._redefine()
+        moment = self._clock()
+        cursors = self._state.cursors()
+        for lane in Lane:
+            self._follow(lane, cursors[lane])
+        self._cursors = cursors
+        self._mend()
+        self._look()
+        self._as_of = moment
+        self._obey()
+
+    def _follow(self, lane: Lane, cursor: Cursor) -> None:
+        """Takes in a lane's records up to the cursor."""
+        start = self._cursors[lane].position
+        while self._spaces and start < cursor.position:
+            chunk = self._reader.read(lane, start, PIECE, cursor.position)
+            for record in chunk.records:
+                space = self._spaces.get(record.workspace)
+                if space is not None:
+                    with self._lock:
+                        space.see(decode_lines(record.lines))
+            if chunk.end <= start:
+                break
+            start = chunk.end
+            if start < cursor.position:
+                self._look()
+
+    def _look(self) -> None:
+        # A clock that was set back must not bring anybody back.
+        self._now = max(self._now, self._clock())
+        for space in list(self._spaces.values()):
+            with self._lock:
+                outcome = space.look(self._now)
+            self._write(outcome)
+
+    def _write(self, outcome: Outcome) -> None:
+        if outcome.changes or outcome.renames:
+            self._memberships.apply(outcome.changes, outcome.renames)
+
+    def _obey(self) -> None:
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except Empty:
+                return
+            command()
+
+    # --- people who were connected or cut ---------------------------------------------------------------------------
+
+    def _mend(self) -> None:
+        for workspace, space in list(self._spaces.items()):
+            changes = self._people.drain(workspace)
+            with self._lock:
+                for identities in changes.sets:
+                    space.note(identities)
+            if changes.attribution_changed:
+                self._rebuild(workspace)
+            elif changes.cut:
+                self._reload(space, changes.cut)
+
+    def _reload(self, space: Space, identities: frozenset[str]) -> None:
+        """Tells anew what is stored about some identities: other events are theirs now."""
+        space.attribution = self._people.attribution(space.workspace)
+        lines = list(self._stored(space).events(sorted(identities)))
+        with self._lock:
+            nodes = space.population.nodes(sorted(identities))
+            space.forget(nodes[nodes >= 0])
+            space.see(line for line in lines if space.owner(line) in identities)
+
+    def _rebuild(self, workspace: str) -> None:
+        cohorts = [living.cohort for living in self._spaces[workspace].cohorts.values()]
+        self._spaces[workspace] = self._built(workspace, cohorts, "profile")
+
+    def _configure(self) -> None:
+        for workspace in self._catalog.workspaces():
+            self._people.configure(workspace.id, workspace.never_connect, workspace.max_identities)
+
+    # --- cohorts ----------------------------------------------------------------------------------------------------
+
+    def _built(self, workspace: str, cohorts: Sequence[Cohort], kind: str = "caught_up") -> Space:
+        """A workspace from the store alone, with what that changes written down."""
+        self._people.drain(workspace)
+        self._now = max(self._now, self._clock())
+        space = Space(workspace, self._people)
+        space.settle_in(self._stored(space).identities())
+        for cohort in cohorts:
+            try:
+                definition = self._parsed(cohort)
+            except InvalidError as error:
+                _logger.warning("cohort %s stands still: %s", cohort.id, error)
+                continue
+            living = self._live(space, cohort, definition)
+            if cohort.filled_ms is None:
+                self._fill(space, living)
+            else:
+                known = [member.identity for member in self._memberships.members(cohort.id)]
+                self._write(space.reconcile(living, known, kind, self._now))  # type: ignore[arg-type]
+        return space
+
+    def _live(self, space: Space, cohort: Cohort, definition: Definition) -> Living:
+        """Nothing may be seen by the space meanwhile that is not stored up to the cursors."""
+        for condition in self._loaded(space, space.wanted(definition)):
+            with self._lock:
+                space.keep(condition)
+        with self._lock:
+            return space.enlist(cohort, definition)
+
+    def _loaded(self, space: Space, wanted: Sequence[Leaf]) -> list[Condition]:
+        stored = self._stored(space)
+        made = []
+        for leaf in wanted:
+            condition = Condition(leaf, space.population, self._now)
+            stored.load(condition, space.population, self._now)
+            condition.judge_all(self._now)
+            made.append(condition)
+        return made
+
+    def _stored(self, space: Space) -> Stored:
+        upto = {lane: cursor.block for lane, cursor in self._cursors.items()}
+        return Stored(self._store, space.workspace, upto, space.attribution)
+
+    def _fill(self, space: Space, living: Living) -> None:
+        self._memberships.fill(living.cohort.id, space.members_of(living), self._now)
+        living.cohort = msgspec.structs.replace(living.cohort, filled_ms=self._now)
+
+    def _parsed(self, cohort: Cohort) -> Definition:
+        return parse(cohort.definition, self._catalog.signals_of(cohort.workspace))
+
+    def _redefine(self) -> None:
+        """Signals were edited: a metric may be another one now."""
+        for space in self._spaces.values():
+            for living in list(space.cohorts.values()):
+                try:
+                    definition = self._parsed(living.cohort)
+                except InvalidError:
+                    continue  # a signal that was archived: its events stay what they were
+                if definition != living.definition:
+                    with self._lock:
+                        space.dismiss(living.cohort.id)
+                    known = [member.identity for member in self._memberships.members(living.cohort.id)]
+                    anew = self._live(space, living.cohort, definition)
+                    self._write(space.reconcile(anew, known, "caught_up", self._now))
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    def _define(self, cohort: Cohort, definition: Definition) -> None:
+        space = self._space(cohort.workspace)
+        if cohort.id not in space.cohorts:
+            self._fill(space, self._live(space, cohort, definition))
+
+    def _forget(self, cohort_id: str) -> None:
+        with self._lock:
+            for space in self._spaces.values():
+                space.dismiss(cohort_id)
+
+    def _space(self, workspace: str) -> Space:
+        """Made when first needed; only the thread may."""
+        if workspace not in self._spaces:
+            self._building = True  # the log must wait for what is made here
+            try:
+                self._spaces[workspace] = self._built(workspace, ())
+            finally:
+                self._building = False
+        return self._spaces[workspace]
+
+    def _check_ready(self) -> None:
+        if not self._ready:
+            raise UnavailableError("cohorts are being caught up with after a start")
+
+    def _command(self, work: Callable[[], T]) -> T:
+        """Has the thread do something when it has taken in all that is stored."""
+        self._check_ready()
+        done: Future[T] = Future()
+
+        def carry_out() -> None:
+            try:
+                done.set_result(work())
+            except HeadwaterError as error:
+                done.set_exception(error)
+            except BaseException as error:
+                done.set_exception(UnavailableError("cohorts start anew after a failure"))
+                raise error
+
+        self._commands.put(carry_out)
+        self.wake()
+        try:
+            return done.result(ANSWER_SECONDS)
+        except TimeoutError:
+            raise UnavailableError("this takes longer than an answer may; ask again") from None

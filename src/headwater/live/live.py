@@ -1,0 +1,112 @@
+"""Live membership as it is asked about."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from headwater.errors import UnavailableError
+from headwater.live.base import Cohort, Explained, Figures, Preview
+from headwater.live.conditions import Condition, key_of
+from headwater.live.follower import Follower
+from headwater.live.space import Living, Space
+from headwater.rules.cohort import Definition
+
+
+class Live(Follower):
+    """`live.base.Questions`: safe to ask from any thread while one of them runs `Follower.run`."""
+
+    def define(self, cohort: Cohort, definition: Definition) -> None:
+        self._command(lambda: self._define(cohort, definition))
+
+    def forget(self, cohort_id: str) -> None:
+        self._command(lambda: self._forget(cohort_id))
+
+    def size(self, cohort_id: str) -> int:
+        with self._lock:
+            return int(self._living(cohort_id)[1].members.sum())
+
+    def as_of(self) -> int:
+        self._check_ready()
+        return self._as_of
+
+    def member(self, cohort_id: str, identity: str) -> bool:
+        with self._lock:
+            space, living = self._living(cohort_id)
+            return space.member(living, identity)
+
+    def explain(self, cohort_id: str, identity: str) -> Sequence[Explained]:
+        with self._lock:
+            space, living = self._living(cohort_id)
+            return space.explain(living.definition, identity, self._now, lambda leaf: space.conditions[key_of(leaf)])
+
+    def cohorts_of(self, workspace: str, identity: str) -> Mapping[str, bool]:
+        self._check_ready()
+        with self._lock:
+            space = self._spaces.get(workspace)
+            if space is None:
+                return {}
+            return {living.cohort.id: space.member(living, identity) for living in space.cohorts.values()}
+
+    def preview(self, workspace: str, definition: Definition, sample: int) -> Preview:
+        """Reads the store in the caller's thread, so that those who live do not wait."""
+        space = self._command(lambda: self._space(workspace))
+        with self._lock:
+            wanted, stored, now = space.wanted(definition), self._stored(space), self._now
+        made: dict[bytes, Condition] = {}
+        for leaf in wanted:
+            parts = list(stored.selected(leaf, now))
+            # One at a time, so that events wait for none of them for long.
+            with self._lock:
+                made[key_of(leaf)] = space.judged(leaf, parts, now)
+        with self._lock:
+            return space.preview(definition, made, sample)
+
+    def verify(self) -> dict[str, Any]:
+        """Finds every cohort's members anew from the store: `{"cohorts", "members", "differences": [text]}`.
+
+        What differs at two looks counts: at one it may be a link that was made that moment.
+        """
+        found: dict[str, Any] = {"cohorts": 0, "members": 0, "differences": []}
+        for workspace in list(self._spaces):
+            look = partial(self.differences, workspace)
+            wrong = self._command(look)
+            again = set(self._command(look) if wrong else ())
+            found["differences"] += [each for each in wrong if each in again]
+            with self._lock:
+                living = list(self._spaces[workspace].cohorts.values())
+                found["cohorts"] += len(living)
+                found["members"] += sum(int(each.members.sum()) for each in living)
+        return found
+
+    def differences(self, workspace: str) -> list[str]:
+        """Between a workspace's members and those found anew, in words. For the thread that steps."""
+        space = self._spaces.get(workspace)
+        if space is None:
+            return []
+        other = Space(workspace, self._people)
+        other.settle_in(self._stored(space).identities())
+        for living in space.cohorts.values():
+            self._live(other, living.cohort, living.definition)
+        with self._lock:
+            return space.differences(other)
+
+    def figures(self) -> Figures:
+        """Never waits for long, and never fails."""
+        with self._lock:
+            spaces = list(self._spaces.values())
+            return Figures(
+                ready=self._ready,
+                cohorts=sum(len(space.cohorts) for space in spaces),
+                conditions=sum(len(space.conditions) for space in spaces),
+                identities=sum(len(space.population) for space in spaces),
+                bytes=sum(condition.nbytes for space in spaces for condition in space.conditions.values()),
+                as_of=self._as_of,
+                failures=self._failures,
+            )
+
+    def _living(self, cohort_id: str) -> tuple[Space, Living]:
+        self._check_ready()
+        for space in self._spaces.values():
+            if cohort_id in space.cohorts:
+                return space, space.cohorts[cohort_id]
+        raise UnavailableError("this cohort stands still: a signal it names is gone")

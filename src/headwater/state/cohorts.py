@@ -1,0 +1,97 @@
+"""Cohorts that last: what they are called and mean, who is in them since when, who came and went."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+Kind = Literal["event", "clock", "profile", "caught_up"]
+"""Why somebody entered or left: an event, a window that moved on, identities that were connected or cut (or a list of
+values that never connect), or something that happened while the engine was away."""
+
+
+class Cohort(msgspec.Struct, frozen=True):
+    """A definition people live by."""
+
+    id: str
+    """`coh_` + 8 base62."""
+    workspace: str
+    name: str
+    """Unique in the workspace."""
+    definition: dict[str, Any]
+    """As it was given, JSON."""
+    created_ms: int
+    filled_ms: int | None = None
+    """When its first members were written down; None before that."""
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """Somebody entered or left."""
+
+    cohort: str
+    identity: str
+    """Which stands for the profile: the one that makes its id (`rules.profile.representative`)."""
+    at_ms: int
+    entered: bool
+    kind: Kind
+    event_id: str | None = None
+    """The event, where it was one."""
+
+
+class Rename(msgspec.Struct, frozen=True, gc=False):
+    """A member's profile stands under another identity now; `since` stays, and no change is written down.
+
+    Where `new` is a member already, it stays as it is and `old` goes; where `old` is none nothing happens.
+    """
+
+    cohort: str
+    old: str
+    new: str
+
+
+class Member(msgspec.Struct, frozen=True, gc=False):
+    identity: str
+    since_ms: int
+
+
+class Memberships(Protocol):
+    """Every verb is durable when it returns. A cohort that is not there (any more) has no members and no changes, and
+    what is written about it is lost without a word."""
+
+    def cohorts(self) -> Sequence[Cohort]:
+        """All of all workspaces, oldest first."""
+
+    def add(self, cohort: Cohort) -> None:
+        """Raises ConflictError when the workspace has one of this name."""
+
+    def retitle(self, cohort_id: str, name: str) -> None:
+        """Gives a cohort another name. Raises ConflictError when the workspace has one of this name."""
+
+    def remove(self, cohort_id: str) -> None:
+        """With its members and changes."""
+
+    def fill(self, cohort_id: str, identities: Iterable[str], at_ms: int) -> None:
+        """Its first members, instead of whatever a crash left of an earlier try; then it counts as filled. In
+        transactions of bounded size."""
+
+    def members(self, cohort_id: str) -> Iterator[Member]:
+        """All of them, in no order."""
+
+    def apply(self, changes: Sequence[Change], renames: Sequence[Rename] = ()) -> None:
+        """All or nothing: renames members, moves them, and writes the changes down.
+
+        Whoever is in cannot enter and whoever is out cannot leave: such a change is left out, so that the same ones
+        applied once more (after a crash) change nothing."""
+
+    def since(self, cohort_id: str, identity: str) -> int | None:
+        """When (ms) the profile that stands under this identity entered; None when it is out."""
+
+    def page(self, cohort_id: str, after: str, limit: int) -> Sequence[Member]:
+        """By identity (code points), from behind `after` on."""
+
+    def changes(
+        self, cohort_id: str, before: int | None, limit: int, identities: Sequence[str] | None = None
+    ) -> Sequence[tuple[int, Change]]:
+        """Newest first, each with its number; only those numbered below `before`, and of these identities."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,253 @@
+"""Cohorts in one SQLite file of their own (through apsw: WAL, a full sync for every commit).
+
+Apart from the rest of the state, so that many people who come and go do not hold up the pipeline's commits.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from headwater.errors import ConflictError, StartError
+from headwater.state.cohorts import Change, Cohort, Kind, Member, Rename
+
+PIECE = 10_000
+"""Rows of a transaction, where there may be millions to write; also the members read at once."""
+
+_SCHEMA = (
+    """
+    CREATE TABLE cohorts (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice
+        id TEXT NOT NULL UNIQUE,
+        workspace TEXT NOT NULL,
+        name TEXT NOT NULL,
+        definition TEXT NOT NULL, -- JSON
+        created_ms INTEGER NOT NULL,
+        filled_ms INTEGER,
+        UNIQUE (workspace, name)
+    ) STRICT;
+    CREATE TABLE removed (number INTEGER PRIMARY KEY) STRICT; -- cohorts whose rows are being deleted
+    CREATE TABLE members (
+        cohort INTEGER, identity TEXT, since_ms INTEGER NOT NULL, PRIMARY KEY (cohort, identity)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE changes (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        cohort INTEGER NOT NULL,
+        identity TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        entered INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        event_id TEXT
+    ) STRICT;
+    CREATE INDEX changes_of_cohort ON changes (cohort, number);
+    CREATE INDEX changes_of_identity ON changes (identity, cohort, number);
+    """,
+)
+"""One entry a version; a file of version n has run the first n."""
+
+_COHORTS = "SELECT id, workspace, name, definition, created_ms, filled_ms FROM cohorts ORDER BY number"
+_ADD = """
+    INSERT INTO cohorts (id, workspace, name, definition, created_ms, filled_ms) VALUES (?, ?, ?, ?, ?, ?)
+"""
+_SINCE = "SELECT since_ms FROM members WHERE cohort = ? AND identity = ?"
+_PAGE = "SELECT identity, since_ms FROM members WHERE cohort = ? AND identity > ? ORDER BY identity LIMIT ?"
+
+# A change is written down only where it changes something, so history and members cannot drift apart.
+_ENTER = "INSERT OR IGNORE INTO members VALUES (?, ?, ?)"
+_LEAVE = "DELETE FROM members WHERE cohort = ? AND identity = ?"
+_NOTE = "INSERT INTO changes (cohort, identity, at_ms, entered, kind, event_id) VALUES (?, ?, ?, ?, ?, ?)"
+_MOVE = "INSERT OR IGNORE INTO members SELECT cohort, ?, since_ms FROM members WHERE cohort = ? AND identity = ?"
+
+_CHANGES = """
+    SELECT number, identity, at_ms, entered, kind, event_id FROM changes INDEXED BY changes_of_cohort
+    WHERE cohort = :cohort AND number < ifnull(:before, 9223372036854775807)
+    ORDER BY number DESC LIMIT :limit
+"""
+_CHANGES_OF = """
+    SELECT number, identity, at_ms, entered, kind, event_id FROM changes INDEXED BY changes_of_identity
+    WHERE identity IN (SELECT value FROM json_each(:identities))
+        AND cohort = :cohort AND number < ifnull(:before, 9223372036854775807)
+    ORDER BY number DESC LIMIT :limit
+"""
+
+_CUT_MEMBERS = """
+    DELETE FROM members WHERE cohort = :number AND identity IN (
+        SELECT identity FROM members WHERE cohort = :number LIMIT :piece
+    )
+"""
+_CUT_CHANGES = """
+    DELETE FROM changes WHERE number IN (SELECT number FROM changes WHERE cohort = :number LIMIT :piece)
+"""
+
+
+class SqliteMemberships:
+    """`state.cohorts.Memberships` in the file `path`. Safe to call from several threads; questions do not wait for a
+    commit. Raises StartError for a file that a newer headwater wrote."""
+
+    def __init__(self, path: Path) -> None:
+        self._write = _open(path)
+        _upgrade(self._write, path)
+        self._read = _open(path)
+        self._writing = threading.Lock()
+        self._reading = threading.Lock()
+        self._numbers = dict(self._ask("SELECT id, number FROM cohorts"))
+        for (number,) in self._ask("SELECT number FROM removed"):
+            self._clear_away(number)
+
+    def cohorts(self) -> Sequence[Cohort]:
+        return [
+            Cohort(id_, workspace, name, msgspec.json.decode(definition), created_ms, filled_ms)
+            for id_, workspace, name, definition, created_ms, filled_ms in self._ask(_COHORTS)
+        ]
+
+    def add(self, cohort: Cohort) -> None:
+        definition = msgspec.json.encode(cohort.definition).decode()
+        row = (cohort.id, cohort.workspace, cohort.name, definition, cohort.created_ms, cohort.filled_ms)
+        with self._transaction(), _one_of_a_name(cohort.name):
+            self._write.execute(_ADD, row)
+            number = self._write.last_insert_rowid()
+        self._numbers[cohort.id] = number
+
+    def retitle(self, cohort_id: str, name: str) -> None:
+        with self._transaction(), _one_of_a_name(name):
+            self._write.execute("UPDATE cohorts SET name = ? WHERE id = ?", (name, cohort_id))
+
+    def remove(self, cohort_id: str) -> None:
+        number = self._numbers.pop(cohort_id, None)  # from here on nothing is written about it
+        if number is None:
+            return
+        with self._transaction():
+            self._write.execute("INSERT INTO removed VALUES (?)", (number,))
+            self._write.execute("DELETE FROM cohorts WHERE number = ?", (number,))
+        self._clear_away(number)
+
+    def fill(self, cohort_id: str, identities: Iterable[str], at_ms: int) -> None:
+        number = self._numbers.get(cohort_id)
+        if number is None:
+            return
+        ordered = sorted(identities)  # side by side they enter the table in a third of the time
+        with self._transaction():
+            self._write.execute("UPDATE cohorts SET filled_ms = NULL WHERE number = ?", (number,))
+        self._cut(_CUT_MEMBERS, number)
+        for start in range(0, len(ordered), PIECE):
+            with self._transaction():
+                if cohort_id not in self._numbers:  # removed meanwhile
+                    return
+                piece = ordered[start : start + PIECE]
+                self._write.executemany(_ENTER, [(number, identity, at_ms) for identity in piece])
+        with self._transaction():
+            self._write.execute("UPDATE cohorts SET filled_ms = ? WHERE number = ?", (at_ms, number))
+
+    def members(self, cohort_id: str) -> Iterator[Member]:
+        after = ""
+        while page := self.page(cohort_id, after, PIECE):
+            yield from page
+            after = page[-1].identity
+
+    def apply(self, changes: Sequence[Change], renames: Sequence[Rename] = ()) -> None:
+        if not (changes or renames):
+            return
+        with self._transaction():
+            moves = [(self._numbers[each.cohort], each) for each in renames if each.cohort in self._numbers]
+            for number, each in moves:
+                if each.old != each.new:
+                    self._write.execute(_MOVE, (each.new, number, each.old))
+                    self._write.execute(_LEAVE, (number, each.old))
+            for change in changes:
+                number = self._numbers.get(change.cohort)
+                if number is not None and self._moved(number, change):
+                    self._write.execute(_NOTE, (number, *_noted(change)))
+
+    def since(self, cohort_id: str, identity: str) -> int | None:
+        return next((since_ms for (since_ms,) in self._ask(_SINCE, (self._numbers.get(cohort_id), identity))), None)
+
+    def page(self, cohort_id: str, after: str, limit: int) -> Sequence[Member]:
+        return [Member(*row) for row in self._ask(_PAGE, (self._numbers.get(cohort_id), after, limit))]
+
+    def changes(
+        self, cohort_id: str, before: int | None, limit: int, identities: Sequence[str] | None = None
+    ) -> Sequence[tuple[int, Change]]:
+        about: dict[str, Any] = {"cohort": self._numbers.get(cohort_id), "before": before, "limit": limit}
+        if identities is None:
+            found = self._ask(_CHANGES, about)
+        else:
+            found = self._ask(_CHANGES_OF, about | {"identities": msgspec.json.encode(identities).decode()})
+        return [
+            (number, Change(cohort_id, identity, at_ms, bool(entered), kind, event_id))
+            for number, identity, at_ms, entered, kind, event_id in found
+        ]
+
+    def close(self) -> None:
+        """Idempotent."""
+        with self._writing, self._reading:
+            self._read.close()
+            self._write.close()
+
+    def _moved(self, number: int, change: Change) -> bool:
+        """Whether the change made a difference to the members."""
+        if change.entered:
+            self._write.execute(_ENTER, (number, change.identity, change.at_ms))
+        else:
+            self._write.execute(_LEAVE, (number, change.identity))
+        return self._write.changes() == 1
+
+    def _clear_away(self, number: int) -> None:
+        """Deletes what is left of a cohort that was removed, and then the note that it was."""
+        self._cut(_CUT_MEMBERS, number)
+        self._cut(_CUT_CHANGES, number)
+        with self._transaction():
+            self._write.execute("DELETE FROM removed WHERE number = ?", (number,))
+
+    def _cut(self, statement: str, number: int) -> None:
+        while True:
+            with self._transaction():
+                self._write.execute(statement, {"number": number, "piece": PIECE})
+                if self._write.changes() < PIECE:
+                    return
+
+    def _ask(self, query: str, parameters: Any = None) -> list[Any]:
+        with self._reading:
+            return self._read.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._writing:
+            self._write.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._write.execute("COMMIT")
+            except BaseException:
+                if not self._write.get_autocommit():
+                    self._write.execute("ROLLBACK")
+                raise
+
+
+def _noted(change: Change) -> tuple[str, int, bool, Kind, str | None]:
+    return change.identity, change.at_ms, change.entered, change.kind, change.event_id
+
+
+@contextmanager
+def _one_of_a_name(name: str) -> Iterator[None]:
+    try:
+        yield
+    except apsw.ConstraintError as error:
+        raise ConflictError(f"There is a cohort named '{name}' already") from error
+
+
+def _open(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(10_000)
+    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+    return connection
+
+
+def _upgrade(connection: apsw.Connection, path: Path) -> None:
+    version = int(connection.pragma("user_version"))
+    if version > len(_SCHEMA):
+        raise StartError(f"{path} was written by a newer headwater (version {version})")
+    for number, script in enumerate(_SCHEMA[version:], version + 1):
+        connection.execute(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT")

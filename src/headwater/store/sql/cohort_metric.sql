@@ -1,0 +1,9 @@
+-- A template of store/compile.py: a metric's events and their value, in billionths, as two limbs.
+WITH reinterpretAsInt128(ifNull(toDecimal128OrNull(value, 9), toDecimal128(0, 9))) AS billionths
+SELECT
+    $subject AS subject,
+    occurred_ms AS ms,
+    toInt64(bitShiftRight(billionths, 40)) AS hi,
+    toInt64(bitAnd(billionths, toInt128(1099511627775))) AS lo
+FROM events
+WHERE $where

@@ -1,0 +1,356 @@
+"""What every adapter that keeps cohorts promises."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headwater.errors import ConflictError, StartError
+from headwater.state import cohorts_sqlite
+from headwater.state.cohorts import Change, Cohort, Member, Memberships, Rename
+from headwater.state.cohorts_sqlite import SqliteMemberships
+
+Adapter = Callable[[Path], Memberships]
+WORKSPACE = "ws_abcdefgh"
+ADA, BOB, EVE = "email:ada@x.example", "email:bob@x.example", "email:eve@x.example"
+
+
+@pytest.fixture(scope="module", params=[SqliteMemberships])
+def opened(request: pytest.FixtureRequest) -> Adapter:
+    adapter: Adapter = request.param
+    return adapter
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cohorts.db"
+
+
+@pytest.fixture
+def kept(opened: Adapter, path: Path) -> Iterator[Memberships]:
+    kept = opened(path)
+    yield kept
+    kept.close()
+
+
+def cohort(name: str, workspace: str = WORKSPACE) -> Cohort:
+    return Cohort(f"coh_{name}", workspace, name, {"where": {"not": {"all": [1, None, "é"]}}}, 17)
+
+
+def entered(name: str, identity: str, at_ms: int, event_id: str | None = None) -> Change:
+    return Change(f"coh_{name}", identity, at_ms, True, "event" if event_id else "clock", event_id)
+
+
+def left(name: str, identity: str, at_ms: int) -> Change:
+    return Change(f"coh_{name}", identity, at_ms, False, "clock")
+
+
+def members(kept: Memberships, name: str) -> dict[str, int]:
+    return {member.identity: member.since_ms for member in kept.members(f"coh_{name}")}
+
+
+def history(kept: Memberships, name: str, identities: list[str] | None = None) -> list[Change]:
+    return [change for _, change in kept.changes(f"coh_{name}", None, 1000, identities)]
+
+
+def test_cohorts_are_listed_oldest_first_and_outlive_the_process(
+    opened: Adapter, path: Path, kept: Memberships
+) -> None:
+    made = [cohort("z"), cohort("a"), cohort("m", "ws_other")]
+    for each in made:
+        kept.add(each)
+    assert list(kept.cohorts()) == made
+    kept.close()
+    again = opened(path)
+    assert list(again.cohorts()) == made
+    again.close()
+
+
+def test_a_name_is_there_once_in_a_workspace(kept: Memberships) -> None:
+    kept.add(cohort("a"))
+    with pytest.raises(ConflictError, match="'a'"):
+        kept.add(Cohort("coh_other", WORKSPACE, "a", {}, 1))
+    kept.add(Cohort("coh_elsewhere", "ws_other", "a", {}, 1))
+    kept.add(cohort("b"))
+    with pytest.raises(ConflictError, match="'a'"):
+        kept.retitle("coh_b", "a")
+    kept.retitle("coh_b", "c")
+    kept.retitle("coh_none", "a")
+    assert [each.name for each in kept.cohorts()] == ["a", "a", "c"]
+    kept.remove("coh_a")
+    kept.retitle("coh_b", "a")
+    assert [(each.id, each.name) for each in kept.cohorts()] == [("coh_elsewhere", "a"), ("coh_b", "a")]
+
+
+@pytest.mark.parametrize("piece", [2, 10_000])
+def test_filling_replaces_what_an_earlier_try_left(
+    kept: Memberships, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(cohorts_sqlite, "PIECE", piece)
+
+    def broken() -> Iterable[str]:
+        yield from (f"account:{n}" for n in range(7))
+        raise RuntimeError
+
+    kept.add(cohort("a"))
+    kept.add(cohort("b"))
+    kept.fill("coh_b", [BOB], 5)
+    with pytest.raises(RuntimeError):
+        kept.fill("coh_a", broken(), 10)
+    assert kept.cohorts()[0].filled_ms is None
+    kept.apply([entered("a", f"account:{n}", 11) for n in range(7)])
+    kept.fill("coh_a", iter([ADA, EVE, BOB, "account:9", "account:3"]), 20)
+    assert kept.cohorts()[0].filled_ms == 20
+    assert members(kept, "a") == dict.fromkeys((ADA, BOB, EVE, "account:9", "account:3"), 20)
+    assert members(kept, "b") == {BOB: 5}
+    kept.fill("coh_a", [], 30)
+    assert members(kept, "a") == {} and kept.cohorts()[0].filled_ms == 30
+
+
+def test_changes_move_the_members(kept: Memberships) -> None:
+    kept.add(cohort("a"))
+    kept.fill("coh_a", [ADA], 5)
+    kept.apply([entered("a", BOB, 10, "01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e01"), left("a", ADA, 11)])
+    kept.apply([entered("a", ADA, 12)])
+    assert members(kept, "a") == {BOB: 10, ADA: 12}
+    assert [kept.since("coh_a", each) for each in (BOB, ADA, EVE)] == [10, 12, None]
+    assert kept.since("coh_none", BOB) is None
+    newest_first = [
+        entered("a", ADA, 12),
+        left("a", ADA, 11),
+        entered("a", BOB, 10, "01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e01"),
+    ]
+    assert history(kept, "a") == newest_first
+    assert history(kept, "a", [ADA, EVE]) == [newest_first[0], newest_first[1]]
+    assert history(kept, "a", [EVE]) == history(kept, "a", []) == []
+
+
+def test_what_changes_nothing_is_not_written_down(kept: Memberships) -> None:
+    """So that changes which a crash left in doubt may be applied once more."""
+    kept.add(cohort("a"))
+    for _ in range(2):
+        kept.apply([entered("a", ADA, 1), entered("a", ADA, 2), left("a", BOB, 3), left("a", EVE, 4)])
+    assert (members(kept, "a"), history(kept, "a")) == ({ADA: 1}, [entered("a", ADA, 1)])
+
+
+def test_changes_are_applied_all_or_none(kept: Memberships) -> None:
+    kept.add(cohort("a"))
+    kept.apply([entered("a", ADA, 1)])
+    with pytest.raises(TypeError):
+        kept.apply([left("a", ADA, 2), entered("a", BOB, object())])  # type: ignore[arg-type]
+    assert (members(kept, "a"), history(kept, "a")) == ({ADA: 1}, [entered("a", ADA, 1)])
+    kept.apply([])
+    kept.apply([left("a", ADA, 3)])
+    assert members(kept, "a") == {}
+
+
+def test_history_is_walked_by_number(kept: Memberships) -> None:
+    for name in ("a", "b"):
+        kept.add(cohort(name))
+    for n in range(25):
+        kept.apply([entered(name, f"account:{n}", n) for name in ("a", "b")])
+    found: list[Change] = []
+    before = None
+    while page := kept.changes("coh_a", before, 7):
+        found += [change for _, change in page]
+        numbers = [number for number, _ in page]
+        assert numbers == sorted(numbers, reverse=True)
+        before = numbers[-1]
+    assert found == [entered("a", f"account:{n}", n) for n in reversed(range(25))]
+
+
+def test_members_are_paged_by_identity(kept: Memberships) -> None:
+    kept.add(cohort("a"))
+    named = [f"email:{letter}@x.example" for letter in "aBé\U0001f600z"]
+    kept.fill("coh_a", named, 3)
+    found: list[Member] = []
+    while page := kept.page("coh_a", found[-1].identity if found else "", 2):
+        found += page
+    assert found == [Member(identity, 3) for identity in sorted(named)]
+
+
+def test_a_profile_may_stand_under_another_identity(kept: Memberships) -> None:
+    for name in ("a", "b", "c", "d"):
+        kept.add(cohort(name))
+    kept.fill("coh_a", [ADA], 1)
+    kept.fill("coh_b", [ADA, BOB], 1)
+    kept.apply([left("b", BOB, 2), entered("b", BOB, 3)])
+    kept.fill("coh_c", [BOB], 4)
+    kept.fill("coh_d", [ADA], 5)
+    before = {name: history(kept, name) for name in ("a", "b", "c", "d")}
+    kept.apply([], [Rename(f"coh_{name}", ADA, BOB) for name in ("a", "b", "c", "none")])
+    assert [members(kept, name) for name in ("a", "b", "c", "d")] == [{BOB: 1}, {BOB: 3}, {BOB: 4}, {ADA: 5}]
+    assert {name: history(kept, name) for name in ("a", "b", "c", "d")} == before
+    kept.apply([], [Rename("coh_d", ADA, ADA)])
+    assert members(kept, "d") == {ADA: 5}
+
+
+@pytest.mark.parametrize("piece", [2, 10_000])
+def test_a_removed_cohort_is_gone_with_all_it_had(
+    kept: Memberships, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(cohorts_sqlite, "PIECE", piece)
+    for name in ("a", "b"):
+        kept.add(cohort(name))
+        kept.apply([entered(name, f"account:{n}", n) for n in range(9)])
+    kept.remove("coh_a")
+    kept.remove("coh_a")
+    kept.apply([entered("a", ADA, 1), entered("b", ADA, 1)])
+    kept.fill("coh_a", [ADA], 1)
+    kept.apply([], [Rename("coh_a", ADA, BOB)])
+    kept.add(cohort("a"))
+    assert (members(kept, "a"), history(kept, "a")) == ({}, [])
+    assert len(members(kept, "b")) == len(history(kept, "b")) == 10
+    assert [each.id for each in kept.cohorts()] == ["coh_b", "coh_a"]
+
+
+def test_removing_ends_a_filling(kept: Memberships, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cohorts_sqlite, "PIECE", 2)
+    kept.add(cohort("a"))
+
+    def removed_on_the_way() -> Iterable[str]:
+        yield from (ADA, BOB, EVE)
+        kept.remove("coh_a")
+        yield "account:1"
+
+    kept.fill("coh_a", removed_on_the_way(), 1)
+    assert isinstance(kept, SqliteMemberships)
+    assert kept._ask("SELECT count(*) FROM members") == [(0,)]
+
+
+def test_a_removal_that_was_cut_short_is_finished_at_the_next_start(path: Path) -> None:
+    kept = SqliteMemberships(path)
+    kept.add(cohort("a"))
+    kept.add(cohort("b"))
+    kept.apply([entered("a", ADA, 1), entered("b", ADA, 1)])
+    kept._clear_away = lambda number: None  # type: ignore[method-assign]
+    kept.remove("coh_a")
+    kept.close()
+    kept = SqliteMemberships(path)
+    assert kept._ask("SELECT count(*) FROM members") == kept._ask("SELECT count(*) FROM changes") == [(1,)]
+    assert kept._ask("SELECT count(*) FROM removed") == [(0,)] and members(kept, "b") == {ADA: 1}
+    kept.close()
+
+
+def test_a_cohort_made_while_another_is_cleared_away_keeps_its_own(path: Path) -> None:
+    kept = SqliteMemberships(path)
+    kept.add(cohort("a"))
+    kept.apply([entered("a", ADA, 1)])
+    clear_away = kept._clear_away
+
+    def interrupted(number: int) -> None:
+        kept.add(cohort("b"))
+        kept.apply([entered("b", BOB, 2)])
+        assert (members(kept, "b"), history(kept, "b")) == ({BOB: 2}, [entered("b", BOB, 2)])
+        clear_away(number)
+
+    kept._clear_away = interrupted  # type: ignore[method-assign]
+    kept.remove("coh_a")
+    assert (members(kept, "b"), history(kept, "b")) == ({BOB: 2}, [entered("b", BOB, 2)])
+    kept.close()
+
+
+@given(st.lists(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), max_size=6), max_size=12))
+def test_members_are_what_the_history_adds_up_to(
+    opened: Adapter, tmp_path_factory: pytest.TempPathFactory, steps: list[list[tuple[bool, int]]]
+) -> None:
+    kept = opened(tmp_path_factory.mktemp("fold") / "cohorts.db")
+    kept.add(cohort("a"))
+    wanted: dict[str, int] = {}
+    for at_ms, step in enumerate(steps):
+        changes = [Change("coh_a", f"account:{n}", at_ms, enters, "clock") for enters, n in step]
+        kept.apply(changes)
+        for change in changes:
+            if change.entered:
+                wanted.setdefault(change.identity, at_ms)
+            else:
+                wanted.pop(change.identity, None)
+    folded: dict[str, int] = {}
+    for change in reversed(history(kept, "a")):
+        if change.entered:
+            assert change.identity not in folded
+            folded[change.identity] = change.at_ms
+        else:
+            del folded[change.identity]
+    assert members(kept, "a") == folded == wanted
+    kept.close()
+
+
+WRITER = """
+    import itertools, sys
+    from pathlib import Path
+    from headwater.state.cohorts import Change, Cohort
+    from headwater.state.cohorts_sqlite import SqliteMemberships
+
+    kept = SqliteMemberships(Path(sys.argv[1]))
+    if not kept.cohorts():
+        kept.add(Cohort("coh_a", "ws", "a", {}, 1))
+    start = 1 + max((change.at_ms for _, change in kept.changes("coh_a", None, 1)), default=-1)
+    for at_ms in itertools.count(start):
+        pair = [f"account:{at_ms}-{side}" for side in "lr"]
+        kept.apply([Change("coh_a", identity, at_ms, True, "clock") for identity in pair])
+        print(at_ms, flush=True)
+"""
+
+
+def test_what_was_applied_outlives_kill_9_and_pairs_stay_whole(path: Path) -> None:
+    for _ in range(4):
+        command = [sys.executable, "-c", textwrap.dedent(WRITER), str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            for _ in range(15):
+                said = int(writer.stdout.readline())
+            os.kill(writer.pid, signal.SIGKILL)
+            said = max([said, *map(int, writer.stdout.read().split())])
+        kept = SqliteMemberships(path)
+        found = members(kept, "a")
+        last = max(found.values())
+        assert last in (said, said + 1)
+        assert found == {f"account:{n}-{side}": n for n in range(last + 1) for side in "lr"}
+        assert len(history(kept, "a")) == min(1000, len(found))
+        kept.close()
+
+
+def test_questions_do_not_wait_for_a_filling(kept: Memberships) -> None:
+    kept.add(cohort("a"))
+    kept.apply([entered("a", ADA, 1)])
+    kept.add(cohort("b"))
+    begun, asked = threading.Event(), threading.Event()
+
+    def slow() -> Iterable[str]:
+        begun.set()
+        assert asked.wait(30)
+        yield BOB
+
+    filling = threading.Thread(target=kept.fill, args=("coh_b", slow(), 1))
+    filling.start()
+    assert begun.wait(30)
+    kept.apply([entered("a", EVE, 2)])
+    assert members(kept, "a") == {ADA: 1, EVE: 2}
+    asked.set()
+    filling.join()
+    assert members(kept, "b") == {BOB: 1}
+
+
+def test_a_file_of_a_newer_headwater_is_refused(path: Path) -> None:
+    SqliteMemberships(path).close()
+    connection = apsw.Connection(str(path))
+    connection.pragma("user_version", 99)
+    connection.close()
+    with pytest.raises(StartError, match="newer"):
+        SqliteMemberships(path)
+
+
+def test_every_commit_is_synced(path: Path) -> None:
+    kept = SqliteMemberships(path)
+    assert kept._write.pragma("synchronous") == 2 and kept._write.pragma("journal_mode") == "wal"
+    kept.close()

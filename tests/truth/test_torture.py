@@ -1,0 +1,49 @@
+"""Random workspaces by the hundred, with kills of every process between the requests."""
+
+import subprocess
+import sys
+from random import Random
+
+import pytest
+from hypothesis import given
+
+from harness import Server
+from truth.plans import Plan, plans
+from truth.playing import SEEDS, examples, killing, merge_and_unmerge, play, wait_and_see
+
+pytestmark = [pytest.mark.torture, pytest.mark.timeout(7200)]
+
+
+def test_hundreds_of_random_workspaces_and_crashes(fresh_server: Server) -> None:
+    done = 0
+
+    @examples(300)
+    @given(plans(most=150, cohorts=9), SEEDS)
+    def run(plan: Plan, seed: int) -> None:
+        nonlocal done
+        play(fresh_server, plan, Random(seed), killing(fresh_server, Random(seed), 0.04))
+        done += 1
+
+    run()
+    print(done, "random workspaces with kills, every definition made twice and previewed")
+    command = [sys.executable, "-m", "headwater", "doctor", "--data-dir", str(fresh_server.data_dir)]
+    examined = subprocess.run(command, capture_output=True, text=True)
+    assert examined.returncode == 0, examined.stdout + examined.stderr
+
+
+def test_many_unmerges(fresh_server: Server) -> None:
+    @examples(60)
+    @given(plans(cohorts=12), SEEDS)
+    def run(plan: Plan, seed: int) -> None:
+        merge_and_unmerge(fresh_server, plan, Random(seed))
+
+    run()
+
+
+def test_the_clock_alone_moves_many(fresh_server: Server) -> None:
+    @examples(30)
+    @given(plans(cohorts=12), SEEDS)
+    def run(plan: Plan, seed: int) -> None:
+        wait_and_see(fresh_server, plan, Random(seed), seconds=14)
+
+    run()

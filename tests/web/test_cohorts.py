@@ -1,0 +1,234 @@
+"""Cohorts over HTTP: statuses, shapes and scopes, asked of the engine's own routes."""
+
+import asyncio
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import pytest
+from fastapi import FastAPI
+
+from headwater.cohorts import Cohorts
+from headwater.errors import UnavailableError
+from headwater.rules import membership
+from headwater.state.cohorts import Change
+from headwater.state.cohorts_sqlite import SqliteMemberships
+from headwater.web import cohort_models, openapi, problems
+from headwater.web.cohorts import router
+from remembered import ADA, ORDERED, SIGNALS, WORKSPACE, Remembered, connected
+
+READER = {"headwater-workspace": WORKSPACE, "headwater-scopes": "ingest,read"}
+ADMIN = {"headwater-workspace": WORKSPACE, "headwater-scopes": "admin"}
+WRONG: Any = {"subject": "person", "where": {"all": [ORDERED["where"], {"performed": "ordered", "within": "soon"}]}}
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[SqliteMemberships]:
+    kept = SqliteMemberships(tmp_path / "cohorts.db")
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def live(kept: SqliteMemberships) -> Remembered:
+    return Remembered(kept)
+
+
+class Asking:
+    """Requests to an application in this process, one after the other."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._loop = asyncio.Runner()
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://engine", headers=ADMIN)
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self._loop.run(self._client.request(method, path, **options))
+
+    def close(self) -> None:
+        self._loop.run(self._client.aclose())
+        self._loop.close()
+
+
+@pytest.fixture
+def client(kept: SqliteMemberships, live: Remembered) -> Iterator[Asking]:
+    app = FastAPI(redirect_slashes=False)
+    problems.install(app)
+    app.include_router(router(Cohorts(kept, live, lambda workspace: SIGNALS, connected)))
+    client = Asking(app)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def made(client: Asking) -> dict[str, Any]:
+    answer = client.ask("POST", "/v1/cohorts", json={"name": "Regulars", "definition": ORDERED})
+    assert answer.status_code == 201, answer.text
+    cohort: dict[str, Any] = answer.json()
+    return cohort
+
+
+def check_problem(answer: Any, status: int, path: str | None = None) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json().get("path") == path and answer.json()["detail"]
+
+
+def test_a_cohorts_life(client: Asking, made: dict[str, Any]) -> None:
+    where = f"/v1/cohorts/{made['id']}"
+    assert made == made | {"name": "Regulars", "size": 1, "definition": ORDERED, "as_of": "1970-01-01T00:00:02.000Z"}
+    assert client.ask("GET", where).json() == made
+    assert client.ask("GET", "/v1/cohorts").json() == {"data": [made], "next": None}
+    assert client.ask("PATCH", where, json={"name": "Others"}).json() == made | {"name": "Others"}
+    check_problem(client.ask("POST", "/v1/cohorts", json={"name": "Others", "definition": ORDERED}), 409)
+    answer = client.ask("DELETE", where)
+    assert (answer.status_code, answer.content) == (204, b"")
+    for path in ("", "/members", f"/members/{ADA}", "/changes", "/export"):
+        check_problem(client.ask("GET", where + path), 404)
+    check_problem(client.ask("DELETE", where), 404)
+
+
+def test_members_explanations_and_changes(client: Asking, made: dict[str, Any], kept: SqliteMemberships) -> None:
+    where = f"/v1/cohorts/{made['id']}"
+    page = client.ask("GET", f"{where}/members").json()
+    assert len(page["data"]) == 1 and page["next"] is None and page["as_of"] == made["as_of"]
+    told = client.ask("GET", f"{where}/members/{quote(ADA, safe='')}").json()
+    assert told["member"] and told["explain"][0]["condition"] == ORDERED["where"]
+    assert client.ask("GET", f"{where}/members/phone%3A%2B19494572000").json() == told
+    never = client.ask("GET", f"{where}/members/account%3Aa%2Fb%3Ac").json()
+    assert not never["member"] and never["identities"] == [{"type": "account", "id": "a/b:c"}]
+    kept.apply([Change(made["id"], "account:1", n, bool(n % 2), "clock") for n in range(1, 8)])
+    first = client.ask("GET", f"{where}/changes", params={"limit": 4}).json()
+    rest = client.ask("GET", f"{where}/changes", params={"limit": 4, "cursor": first["next"]}).json()
+    assert [each["at"][-2] for each in first["data"] + rest["data"]] == list("7654321") and rest["next"] is None
+    assert client.ask("GET", f"{where}/changes", params={"identity": ADA}).json()["data"] == []
+
+
+def test_a_preview_needs_only_read_and_keeps_nothing(client: Asking) -> None:
+    answer = client.ask("POST", "/v1/cohorts/preview", json={"definition": ORDERED}, headers=READER)
+    assert answer.status_code == 200 and answer.json()["size"] == 1
+    assert client.ask("GET", "/v1/cohorts").json()["data"] == []
+
+
+def test_who_may_only_read_changes_nothing(client: Asking, made: dict[str, Any]) -> None:
+    where = f"/v1/cohorts/{made['id']}"
+    check_problem(client.ask("POST", "/v1/cohorts", json={"name": "x", "definition": ORDERED}, headers=READER), 403)
+    check_problem(client.ask("PATCH", where, json={"name": "x"}, headers=READER), 403)
+    check_problem(client.ask("DELETE", where, headers=READER), 403)
+    assert client.ask("GET", where, headers=READER).json() == made
+    for path in ("/members", "/changes", "/export", f"/members/{ADA}"):
+        assert client.ask("GET", where + path, headers=READER).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"name": "x", "definition": WRONG}, "definition.where.all[1].within"),
+        ({"name": "x", "definition": {"subject": "person"}}, "definition.where"),
+        ({"name": "x", "definition": []}, "definition"),
+        ({"name": "x"}, "definition"),
+        ({"definition": ORDERED}, "name"),
+        ({"name": "", "definition": ORDERED}, "name"),
+        ({"name": "x" * 201, "definition": ORDERED}, "name"),
+        ({"name": 7, "definition": ORDERED}, "name"),
+        ({"name": "a\x00b", "definition": ORDERED}, "name"),
+        ({"name": "x", "definition": ORDERED, "color": "red"}, "color"),
+    ],
+)
+def test_a_wrong_body_is_told_its_place(client: Asking, body: Any, path: str) -> None:
+    check_problem(client.ask("POST", "/v1/cohorts", json=body), 400, path)
+    if "name" not in path and "color" not in path:
+        check_problem(client.ask("POST", "/v1/cohorts/preview", json={"definition": body.get("definition")}), 400, path)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"definition": ' + b"[" * 200_000, b'{"definition": {"subject": "\\ud800"}}', b"\xff"],
+)
+def test_a_body_that_cannot_be_read_is_refused(client: Asking, body: bytes) -> None:
+    answer = client.ask("POST", "/v1/cohorts/preview", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400 and answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "named"),
+    [
+        ("", {"limit": 0}, "limit"),
+        ("", {"limit": 1001}, "limit"),
+        ("", {"cursor": "***"}, "cursor"),
+        ("", {"size": 1}, "size"),
+        ("/{}/members", {"cursor": "é"}, "cursor"),
+        ("/{}/members", {"identity": ADA}, "identity"),
+        ("/{}/changes", {"cursor": "eA"}, "cursor"),
+        ("/{}/changes", {"identity": "ada"}, "identity"),
+        ("/{}/changes", {"idenity": ADA}, "idenity"),
+        ("/{}/export", {"format": "xlsx"}, "format"),
+        ("/{}/export", {"limit": 1}, "limit"),
+        ("/{}/members/ada", {}, "identity"),
+    ],
+)
+def test_a_wrong_parameter_is_named(
+    client: Asking, made: dict[str, Any], path: str, parameters: dict[str, Any], named: str
+) -> None:
+    check_problem(client.ask("GET", "/v1/cohorts" + path.format(made["id"]), params=parameters), 400, named)
+
+
+def test_exports_are_files(client: Asking, made: dict[str, Any], live: Remembered) -> None:
+    where = f"/v1/cohorts/{made['id']}/export"
+    sheet = client.ask("GET", where)
+    assert sheet.headers["content-type"] == "text/csv; charset=utf-8"
+    assert sheet.headers["content-disposition"] == f'attachment; filename="{made["id"]}.csv"'
+    head, row = csv.reader(io.StringIO(sheet.text, newline=""))
+    assert dict(zip(head, row, strict=True))["phone"] == "+19494572000"
+    lines = client.ask("GET", where, params={"format": "ndjson"})
+    assert lines.headers["content-type"] == "application/x-ndjson"
+    members = client.ask("GET", f"/v1/cohorts/{made['id']}/members").json()["data"]
+    assert [msgspec.json.decode(line) for line in lines.content.splitlines()] == members
+
+
+def test_an_engine_that_catches_up_says_so(client: Asking, live: Remembered) -> None:
+    live.fails = UnavailableError("catching up", retry_after=3)
+    answer = client.ask("POST", "/v1/cohorts", json={"name": "x", "definition": ORDERED})
+    check_problem(answer, 503)
+    assert answer.headers["retry-after"] == "3"
+
+
+def test_answers_are_as_the_models_tell(client: Asking, made: dict[str, Any], kept: SqliteMemberships) -> None:
+    where = f"/v1/cohorts/{made['id']}"
+    kept.apply([Change(made["id"], "account:1", 1, True, "clock")])
+    cohort_models.CohortPage.model_validate(client.ask("GET", "/v1/cohorts").json())
+    cohort_models.MemberPage.model_validate(client.ask("GET", f"{where}/members").json())
+    cohort_models.ChangePage.model_validate(client.ask("GET", f"{where}/changes").json())
+    cohort_models.ExplainAnswer.model_validate(client.ask("GET", f"{where}/members/{ADA}").json())
+    preview = client.ask("POST", "/v1/cohorts/preview", json={"definition": ORDERED}).json()
+    cohort_models.PreviewAnswer.model_validate(preview)
+    for name in ("Cohort", "Member", "Sample", "Preview", "Condition", "Explain", "Change"):
+        model, struct = getattr(cohort_models, f"{name}Answer"), getattr(membership, f"{name}Answer")
+        assert list(model.model_fields) == list(struct.__struct_fields__)
+    for page in ("CohortPage", "MemberPage", "ChangePage"):
+        model, struct = getattr(cohort_models, page), getattr(membership, page)
+        assert list(model.model_fields) == list(struct.__struct_fields__)
+
+
+def test_every_route_is_documented() -> None:
+    nobody: Any = None
+    paths = openapi.document(router(nobody).routes)["paths"]
+    calls = {(path, method) for path, item in paths.items() if "/cohorts" in path for method in item}
+    assert len(calls) == 10
+    for path, method in calls:
+        call = paths[path][method]
+        assert call["tags"] == ["Cohorts"] and call["summary"] and "403" in call["responses"]
+        assert not any(each["name"].startswith("headwater-") for each in call.get("parameters", []))
+
+
+def test_the_scopes_are_read_as_a_list(client: Asking) -> None:
+    for scopes in ("", "read", "administrator", "read,superadmin"):
+        headers = ADMIN | {"headwater-scopes": scopes}
+        check_problem(
+            client.ask("POST", "/v1/cohorts", json={"name": "x", "definition": ORDERED}, headers=headers), 403
+        )
