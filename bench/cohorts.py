@@ -71,6 +71,7 @@ class Run:
         self.progress = progress
         self.directory = options.dir / str(options.events)
         self.table = self.directory / "naive.db"
+        self.copy = self.directory / "live"
         self.results: Figures = json.loads(options.json.read_text()) if options.resume else {}
 
     def run(self) -> Figures:
@@ -127,14 +128,15 @@ class Run:
         self._mark.write_text(json.dumps(built | {"table_seconds": seconds}))
 
     @contextmanager
-    def _server(self, cold: bool = False) -> Iterator[Kept]:
-        """A fresh process; cold: with none of its files in the page cache."""
+    def _server(self, cold: bool = False, copy: bool = False) -> Iterator[Kept]:
+        """A fresh process; cold: with none of its files in the page cache; copy: on the copy that is made to live."""
+        directory = self.copy if copy else self.directory
         if cold:
-            evict(self.directory)
-        server = Kept("headwater", self.directory)
+            evict(directory)
+        server = Kept("headwater", directory)
         try:
             if cold:
-                evict(self.directory)
+                evict(directory)
             yield server
         finally:
             server.client.close()
@@ -145,7 +147,6 @@ class Run:
     def _ask_kinds(self) -> None:
         """As a preview: the definition goes in, the size and ten members come out."""
         self.results["kinds"] = []
-        self._forget()
         for kind in kinds(*self.dates):
             self.step(f"headwater: {kind.name}")
             with self._server(cold=True) as server:
@@ -185,18 +186,16 @@ class Run:
             size = None
         return size, (time.perf_counter() - began) * 1e3
 
-    def _forget(self) -> None:
-        """The cohorts of an earlier run."""
-        with self._server() as server:
-            for cohort in server.client.get("/v1/cohorts", params={"limit": 1000}).json()["data"]:
-                server.client.delete(f"/v1/cohorts/{cohort['id']}").raise_for_status()
-
     # --- fifty of them, live ---------------------------------------------------------------------------------------
 
     def _live(self) -> None:
         definitions = fifty(*self.dates)
-        self._forget()
-        with self._server() as server:
+        self.step("a copy, so that the history stays what it is")
+        shutil.rmtree(self.copy, ignore_errors=True)
+        shutil.copytree(
+            self.directory / "data", self.copy / "data", symlinks=True, ignore=shutil.ignore_patterns("*.sock")
+        )
+        with self._server(copy=True) as server:
             before, made, times = server.memory(), {}, []
             tell = self.step("defining fifty cohorts", len(definitions))
             for name, definition in definitions.items():
@@ -207,7 +206,7 @@ class Run:
             server.settle(20)
             self.results["fifty"] = {"define_ms": times, "before": before, "after": server.memory()}
         self.step("a restart with fifty cohorts")
-        with self._server(cold=True) as server:
+        with self._server(cold=True, copy=True) as server:
             self.results["fifty"] |= {"restart_seconds": server.waited, "restarted": server.memory()}
             self.results["questions"] = self._questions(server, made)
             self.step(f"{self.options.rate:,} events/s")
@@ -219,6 +218,7 @@ class Run:
                 bodies, self.options.rate, self.options.seconds, self.options.senders
             )
             self.results["latency"]["peaks"] = server.peaks()
+        shutil.rmtree(self.copy)
 
     def _questions(self, server: Kept, made: dict[str, str]) -> list[Figures]:
         """What is asked of live cohorts and profiles."""
@@ -241,7 +241,7 @@ class Run:
         }
         found = []
         for name, path in asked.items():
-            evict(self.directory)
+            evict(self.copy)
             times = [timed(server.client, "GET", path(n).replace("+", "%2B"))[1] for n in range(1 + 4 * WARM)]
             found.append(
                 {"question": name, "cold_ms": times[0], "warm_ms": median(times[1:]), "most_ms": max(times[1:])}

@@ -1,7 +1,7 @@
 """Who belongs together, in memory: loaded from the state's links at the start, kept up with every block committed."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 
@@ -142,6 +142,14 @@ class People:
             if reason := _reason(known.circles, (a, b)):
                 found.append(NotConnected(a, b, first_ms, reason))
         return tuple(found[:SHOWN])
+
+    def skip(self, but: Container[str]) -> None:
+        """Nobody will ask what changed in any workspace but these."""
+        for name, of in list(self._workspaces.items()):
+            if name not in but:
+                with self._changing:
+                    of.circles.forget_changes()
+                    of.cut.clear()
 
     def drain(self, workspace: str) -> Changes:
         """What changed since it was asked last."""

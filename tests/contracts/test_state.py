@@ -14,7 +14,7 @@ from headwater.errors import StartError
 from headwater.events import Lane
 from headwater.rules.connect import Severed, pair_of
 from headwater.state import sqlite
-from headwater.state.base import Account, Cursor, Examined, Link, Plan
+from headwater.state.base import Account, Cursor, Examined, Link, Plan, oldest
 from headwater.state.base import State as EnginesState
 from headwater.state.sqlite import SqliteState, SqliteStateView
 
@@ -210,6 +210,11 @@ def test_a_link_is_as_old_as_its_oldest_event(state: State, opened: Adapter, pat
     younger = link("email:b", "phone:1", first_ms=7)
     assert again.unknown([younger]) == [younger]
     again.close()
+
+
+def test_the_oldest_of_each_pair() -> None:
+    links = [link("email:a", "phone:1", first_ms=ms) for ms in (5, -3, 9)] + [link("email:a", "phone:2")]
+    assert oldest(links[::-1]) == [links[1], links[3]]
 
 
 def test_severed_pairs_outlive_the_process(state: State, opened: Adapter, path: Path) -> None:

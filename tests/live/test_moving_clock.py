@@ -50,6 +50,8 @@ class Settled:
     def signals_of(self, workspace: str) -> Mapping[str, Signal]:
         return self._signals
 
+    ever = signals_of
+
     def workspaces(self) -> Sequence[Any]:
         return [self._workspace]
 
@@ -174,6 +176,8 @@ def play(parts: Parts, plan: Plan, steps: Sequence[Any]) -> None:
             case "forget everything":
                 rig.begin()
             case "cut":
+                if waiting:  # in the same moment as events come in
+                    rig.send([waiting.pop()])
                 rig.cut()
             case _:
                 continue

@@ -47,7 +47,6 @@ SIGNALS = {
         signal("addToCart"),
         signal("optedOut"),
         signal("asleep", active=False),
-        signal("gone", archived=True),
         signal("health-score", "state", value="score"),
         signal("api-calls", "metric", aggregation="sum", period="day", value="calls"),
         signal("logins", "metric", aggregation="count", period="week"),
@@ -225,6 +224,8 @@ WRONG: list[tuple[Any, str, str]] = [
     # signals
     ({"performed": "nosuch"}, ".performed", "no signal 'nosuch'"),
     ({"performed": "gone"}, ".performed", "no signal 'gone'"),
+    ({"performed": "orderd"}, ".performed", "no signal 'orderd', did you mean 'ordered'?"),
+    ({"performed": "ordered", "count": 3}, ".count", 'must be an object, as in {">=": 3}'),
     ({"performed": "'; DROP TABLE events --"}, ".performed", "no signal"),
     ({"performed": 5}, ".performed", "slug"),
     ({"performed": None}, ".performed", "slug"),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,9 @@ BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 def differences(scene: Scene, cohorts: dict[str, dict[str, Any]], since: int) -> list[str]:
     """`cohorts`: definitions by id. `since`: answers must be as of a later moment."""
+    for id_ in cohorts:
+        fresh(partial(scene.get, f"/v1/cohorts/{id_}"), since)
+        break  # one is as fresh as all
     told = [*outcomes(scene), *metrics(scene), *people(scene, cohorts)]
     for id_, definition in cohorts.items():
         told += membership(scene, id_, definition, since)
@@ -210,7 +214,7 @@ def profile_id(workspace: str, profile: Profile) -> str:
 def membership(scene: Scene, id_: str, definition: dict[str, Any], since: int) -> Iterator[str]:
     """Size, members, preview, and the explanation of somebody."""
     path, world = f"/v1/cohorts/{id_}", scene.world
-    head = fresh(lambda: scene.get(path), since)
+    head = fresh(partial(scene.get, path), since)
     told = [_identities(one) for one in scene.pages(path + "/members", limit=1000)]
     preview = scene.done("POST", "/v1/cohorts/preview", json={"definition": definition})
     times = ms(head["as_of"]), now()

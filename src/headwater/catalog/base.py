@@ -145,6 +145,9 @@ class Definitions(Protocol):
     def signals_of(self, workspace: str) -> Mapping[str, Signal]:
         """The workspace's signals by slug, archived ones left out. Later changes make a new mapping."""
 
+    def ever(self, workspace: str) -> Mapping[str, Signal]:
+        """The same with archived ones: a slug is never given twice."""
+
     def signal(self, workspace: str, slug: str) -> Signal | None:
         """The signal, active or not; None when there is none or it is archived."""
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,9 @@ class Database(Tables):
         self._connection.execute(_STATEMENTS[_PUT[type(record)]], values)
 
     def close(self) -> None:
+        # SQLite does it only for the last to close, and the engine may still be reading.
+        with suppress(apsw.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._connection.close()
 
 

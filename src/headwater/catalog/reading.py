@@ -26,6 +26,8 @@ class _Contents(msgspec.Struct, frozen=True):
     workspaces: dict[str, Workspace] = {}
     signals: dict[str, dict[str, Signal]] = {}
     """By workspace and slug, archived ones left out."""
+    ever: dict[str, dict[str, Signal]] = {}
+    """The same with archived ones."""
 
 
 class CatalogReader:
@@ -48,6 +50,9 @@ class CatalogReader:
 
     def signals_of(self, workspace: str) -> Mapping[str, Signal]:
         return self._look().signals.get(workspace, _NONE)
+
+    def ever(self, workspace: str) -> Mapping[str, Signal]:
+        return self._look().ever.get(workspace, _NONE)
 
     def signal(self, workspace: str, slug: str) -> Signal | None:
         return self.signals_of(workspace).get(slug)
@@ -124,11 +129,14 @@ def _read(connection: apsw.Connection) -> _Contents | None:
             raise StartError("the catalog was made by a newer headwater")
         if version < VERSION:
             return None
-        latest, signals = tables.latest(), dict[str, dict[str, Signal]]()
+        latest, ever = tables.latest(), dict[str, dict[str, Signal]]()
         for signal in tables.signals():
-            if not signal.archived:
-                found = msgspec.structs.replace(signal, latest=latest.get(signal.id))
-                signals.setdefault(signal.workspace, {})[signal.slug] = found
-        return _Contents({each.id: each for each in tables.workspaces()}, signals)
+            found = msgspec.structs.replace(signal, latest=latest.get(signal.id))
+            ever.setdefault(signal.workspace, {})[signal.slug] = found
+        signals = {
+            workspace: {slug: signal for slug, signal in of.items() if not signal.archived}
+            for workspace, of in ever.items()
+        }
+        return _Contents({each.id: each for each in tables.workspaces()}, signals, ever)
     finally:
         connection.execute("ROLLBACK")

@@ -143,8 +143,9 @@ class Round:
         known = self._patient.state
         if not isinstance(known, HeadwaterError) and self._unlinked is None:
             try:
-                self._asked += len(stored.links)
-                self._unknown += known.unknown(sorted(stored.links))
+                links = state_base.oldest(stored.links)
+                self._asked += len(links)
+                self._unknown += known.unknown(links)
             except HeadwaterError as error:
                 self._unlinked = error
         if self._matching is not None and self._failed is None:

@@ -1,6 +1,6 @@
 """What live membership is asked; what it keeps is `state.cohorts`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -66,6 +66,3 @@ class Questions(Protocol):
         """One entry for each of `rules.cohort.leaves(definition.where)`, in that order."""
 
     def preview(self, workspace: str, definition: Definition, sample: int) -> Preview: ...
-
-    def cohorts_of(self, workspace: str, identity: str) -> Mapping[str, bool]:
-        """Which cohorts (by id) of the workspace this identity's profile is in."""

@@ -177,6 +177,7 @@ class Follower:
     # --- people who were connected or cut ---------------------------------------------------------------------------
 
     def _mend(self) -> None:
+        self._people.skip(self._spaces)
         for workspace, space in list(self._spaces.items()):
             changes = self._people.drain(workspace)
             with self._lock:
@@ -194,7 +195,7 @@ class Follower:
         with self._lock:
             nodes = space.population.nodes(sorted(identities))
             space.forget(nodes[nodes >= 0])
-            space.see(line for line in lines if space.owner(line) in identities)
+            space.see((line for line in lines if space.owner(line) in identities), again=True)
 
     def _rebuild(self, workspace: str) -> None:
         cohorts = [living.cohort for living in self._spaces[workspace].cohorts.values()]
@@ -216,7 +217,8 @@ class Follower:
             try:
                 definition = self._parsed(cohort)
             except InvalidError as error:
-                _logger.warning("cohort %s stands still: %s", cohort.id, error)
+                # Only what another version of the grammar took can be refused by this one.
+                _logger.error("cohort %s stands still: %s", cohort.id, error)
                 continue
             living = self._live(space, cohort, definition)
             if cohort.filled_ms is None:
@@ -253,16 +255,14 @@ class Follower:
         living.cohort = msgspec.structs.replace(living.cohort, filled_ms=self._now)
 
     def _parsed(self, cohort: Cohort) -> Definition:
-        return parse(cohort.definition, self._catalog.signals_of(cohort.workspace))
+        """With archived signals too: their events stay what they were."""
+        return parse(cohort.definition, self._catalog.ever(cohort.workspace))
 
     def _redefine(self) -> None:
         """Signals were edited: a metric may be another one now."""
         for space in self._spaces.values():
             for living in list(space.cohorts.values()):
-                try:
-                    definition = self._parsed(living.cohort)
-                except InvalidError:
-                    continue  # a signal that was archived: its events stay what they were
+                definition = self._parsed(living.cohort)
                 if definition != living.definition:
                     with self._lock:
                         space.dismiss(living.cohort.id)

@@ -1,6 +1,6 @@
 """Live membership as it is asked about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -38,14 +38,6 @@ class Live(Follower):
         with self._lock:
             space, living = self._living(cohort_id)
             return space.explain(living.definition, identity, self._now, lambda leaf: space.conditions[key_of(leaf)])
-
-    def cohorts_of(self, workspace: str, identity: str) -> Mapping[str, bool]:
-        self._check_ready()
-        with self._lock:
-            space = self._spaces.get(workspace)
-            if space is None:
-                return {}
-            return {living.cohort.id: space.member(living, identity) for living in space.cohorts.values()}
 
     def preview(self, workspace: str, definition: Definition, sample: int) -> Preview:
         """Reads the store in the caller's thread, so that those who live do not wait."""

@@ -100,8 +100,11 @@ class Space:
 
     # --- events ----------------------------------------------------------------------------------------------------
 
-    def see(self, lines: Iterable[Line]) -> None:
-        """Takes in processed events; what they change is found by `look`."""
+    def see(self, lines: Iterable[Line], again: bool = False) -> None:
+        """Takes in processed events; what they change is found by `look`.
+
+        `again`: they were seen before, and are no cause of what changes now.
+        """
         plain = not (self.attribution.never or self.attribution.until)
         for line in lines:
             if line.reason:
@@ -112,7 +115,7 @@ class Space:
                 continue
             owner = line.identities[0] if plain else self.owner(line)
             if owner is not None:
-                self._tell(interests, nodes[line.identities.index(owner)], line)
+                self._tell(interests, nodes[line.identities.index(owner)], line, again)
 
     def owner(self, line: Line) -> str | None:
         """The identity whose profile an event belongs to; None when it is set aside."""
@@ -127,7 +130,7 @@ class Space:
                 self._regroup.add(identity)
         return node
 
-    def _tell(self, interests: Sequence[tuple[Condition, int]], node: int, line: Line) -> None:
+    def _tell(self, interests: Sequence[tuple[Condition, int]], node: int, line: Line, again: bool) -> None:
         data = _Data(line.data)
         told = False
         for condition, step in interests:
@@ -137,16 +140,17 @@ class Space:
         for condition in self._everywhere:
             if condition.kept.see(0, node, line, data):
                 condition.dirty = told = True
-        if told:
+        if told and not again:
             self._causes[node] = line.id
 
     def forget(self, nodes: Nodes) -> None:
         """Drops what the conditions know about these nodes; to be told again by `see`."""
         self._fit()
+        concerned = {*nodes.tolist()}
         for condition in self.conditions.values():
-            condition.flush()
+            concerned.update(condition.flush().tolist())  # what was seen is judged with those who are told anew
             condition.kept.forget(nodes)
-        self._regroup.update(self.population.identities[node] for node in nodes.tolist())
+        self._regroup.update(self.population.identities[node] for node in concerned)
 
     # --- conditions and cohorts ------------------------------------------------------------------------------------
 

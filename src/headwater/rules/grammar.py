@@ -9,6 +9,9 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
 from headwater import clock
 from headwater.errors import InvalidError
 from headwater.rules.cohort import (
@@ -52,6 +55,9 @@ MAX_TEXT = 1_024
 MAX_PERIODS = 10_000
 LONGEST_MS = 3_660 * clock.DAY_MS
 """Ten years: the longest `within` and `gap`."""
+
+_ALIKE = 0.7
+"""From here on a name that is not known may be one that is, misspelt."""
 
 _BOUND_OPS = ("=", "!=", "<", "<=", ">", ">=")
 _OPS = (*_BOUND_OPS, "in", "contains", "exists")
@@ -168,8 +174,8 @@ class _Reader:
         if not isinstance(slug, str):
             _fail(f"'{key}' must be a signal's slug", path)
         signal = self._signals.get(slug)
-        if signal is None or signal.archived:
-            _fail(f"there is no signal '{_shown(slug)}'", path)
+        if signal is None:
+            _fail(f"there is no signal '{_shown(slug)}'{_meant(slug, list(self._signals))}", path)
         if type_ and signal.type != type_:
             _fail(f"'{slug}' is a signal of type {signal.type}, not {type_}", path)
         return slug
@@ -246,6 +252,12 @@ def _bound(value: Any, path: str) -> int:
     if number is None:
         _fail("must be a number of less than 1e15", path)
     return number
+
+
+def _meant(slug: str, known: list[str]) -> str:
+    """A hint, where one of the known slugs is much like this one."""
+    near = process.extractOne(slug[:200], known, scorer=OSA.normalized_similarity, score_cutoff=_ALIKE)
+    return f", did you mean '{near[0]}'?" if near else ""
 
 
 def _filter(given: dict[str, Any], path: str) -> tuple[Test, ...]:
@@ -356,7 +368,8 @@ def _list(value: Any, path: str, least: int, most: int, what: str) -> list[Any]:
 def _object(value: Any, path: str, known: Collection[str], optional: bool = False) -> dict[str, Any]:
     """The value as an object of known keys. `optional`: what is null counts as not there."""
     if not isinstance(value, dict):
-        _fail("must be an object", path)
+        example = ', as in {">=": 3}' if ">=" in known else ""
+        _fail(f"must be an object{example}", path)
     for key in value:
         if key not in known:
             _fail(f"'{_shown(key)}' is not known here, only {', '.join(known)}", f"{path}.{_shown(key)}")

@@ -1,6 +1,8 @@
 """The engine's own memory: how far each lane is stored, which block is in doubt, which identities belong together."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Protocol
 
 import msgspec
@@ -39,6 +41,11 @@ class Link(msgspec.Struct, frozen=True, gc=False, order=True):
     b: str
     first_ms: int
     """When the earliest event that is known to name both occurred."""
+
+
+def oldest(links: Iterable[Link]) -> list[Link]:
+    """Each pair once, as old as the oldest of its links, sorted."""
+    return [next(same) for _, same in groupby(sorted(links), key=attrgetter("workspace", "a", "b"))]
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
