@@ -6,19 +6,22 @@ STAMP := $(VENV)/.installed
 HOST ?= 127.0.0.1
 PORT ?= 8080
 DATA_DIR ?= ./data
+JOBS ?= 2
 
 UV := UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1 $(BIN)/uv
 EXPORT := export --quiet --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt
 
-.PHONY: help run install test torture check format lock bench clean
+.PHONY: help run demo install test torture check format lock bench bench-cohorts clean
 
 help:
 	@echo 'make run       serve on http://$(HOST):$(PORT), data in $(DATA_DIR)   (HOST= PORT= DATA_DIR=)'
+	@echo 'make demo      100,000 events of a shop and a CRM, and cohorts, into the server that runs   (DEMO=--again)'
 	@echo 'make test      the tests'
 	@echo 'make torture   the longer crash tests'
 	@echo 'make check     locks, format, lint, types, import floors'
 	@echo 'make format    let ruff mend what it can'
 	@echo 'make bench     races headwater, a naive peer and no-op servers; 15 minutes   (BENCH=--quick)'
+	@echo 'make bench-cohorts  questions and live cohorts over 10 million events, beside SQLite; 30 minutes'
 	@echo 'make install   only make $(VENV), from requirements.lock'
 	@echo 'make lock      uv.lock and requirements.lock anew from pyproject.toml'
 	@echo 'make clean     remove caches and $(VENV); data stays'
@@ -45,10 +48,11 @@ $(BIN)/pip:
 	exit 1
 
 test: install
-	$(BIN)/pytest -m 'not torture'
+	$(BIN)/pytest -m 'not torture' -n $(JOBS) --dist loadfile --ignore=tests/edge --ignore=tests/bench
+	$(BIN)/pytest -m 'not torture' tests/edge tests/bench # alone: they look at how soon and how fast
 
 torture: install
-	$(BIN)/pytest -m torture -rP -n 2 --dist loadfile --ignore=tests/edge
+	$(BIN)/pytest -m torture -rP -n $(JOBS) --dist loadfile --ignore=tests/edge
 	$(BIN)/pytest -m torture -rP tests/edge # alone: how soon a bad client is sent away is what these look at
 
 check: install
@@ -71,9 +75,17 @@ lock: install
 	$(UV) $(EXPORT) --output-file requirements.lock
 	@$(MAKE) --no-print-directory install
 
+# Into the server that runs, or into one of its own until Ctrl+C: docs/demo.md.
+demo: install
+	@exec $(BIN)/headwater demo --data-dir "$(DATA_DIR)" --port $(PORT) $(DEMO)
+
 # BENCH='--quick' only looks whether it runs; BENCH='--write-docs' renews docs/performance.md. Needs wrk.
 bench: install
 	@exec $(BIN)/python bench/race.py $(BENCH)
+
+# Makes ten million events first, in build/cohorts, and keeps them for the next time.
+bench-cohorts: install
+	@exec $(BIN)/python bench/cohorts.py $(BENCH)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

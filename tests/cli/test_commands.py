@@ -124,6 +124,8 @@ def test_help_names_every_command() -> None:
         "workspaces",
         "events",
         "cohorts",
+        "profiles",
+        "demo",
         "version",
     ):
         assert word in said

@@ -208,7 +208,7 @@ def test_a_reader_stops_at_damage_in_what_is_durable(three: Three) -> None:
 FAILURES = [{"write"}, {"sync"}, {"sync", "truncate"}, {"write", "truncate", "create"}, {"sync", "truncate", "create"}]
 
 
-@pytest.mark.parametrize("failing", FAILURES, ids="+".join)
+@pytest.mark.parametrize("failing", FAILURES, ids=lambda each: "+".join(sorted(each)))
 @pytest.mark.parametrize("durable_before", [0, 2])
 def test_what_a_failed_commit_left_is_never_read(
     tmp_path: Path, opened: Opened, failing: set[str], durable_before: int

@@ -1,6 +1,7 @@
 """What is done with a plan on a server, for the short tests and the long ones."""
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -156,6 +157,7 @@ def wait_and_see(server: Server, plan: Plan, random: Random, seconds: float) -> 
         scene.send(near, base)
         while now() < base + 1000 * seconds:
             agree(scene, cohorts)
+            time.sleep(0.2)
 
 
 def _near(random: Random) -> Moment:

@@ -1,6 +1,6 @@
 """Random workspaces on a real server, through both dialects, beside the oracle: profiles, metrics, states, cohorts.
 
-`test_torture.py` does the same by the hundred.
+`test_torture.py` does the same in numbers.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from truth.scene import Scene, now
 from truth.world import Kind
 
 
-@examples(4)
+@examples(3)
 @given(plans(most=60, cohorts=6), SEEDS)
 def test_random_workspaces(server: Server, plan: Plan, seed: int) -> None:
     play(server, plan, Random(seed))

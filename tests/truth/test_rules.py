@@ -27,7 +27,7 @@ def comparisons(path: tuple[str, ...], tests: dict[str, Any]) -> tuple[Compariso
     )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(st.one_of(ours.JSON, ours.VALUES), ours.TESTS)
 @example(2**53 + 1, {"=": 2**53})
 @example(2**64, {"<": 5})
@@ -35,7 +35,7 @@ def test_values_are_compared_alike(value: Any, tests: dict[str, Any]) -> None:
     assert value_matcher(comparisons((), tests))(value) is passes(value, tests)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(ours.payloads(), ours.FILTERS)
 def test_filters_are_alike(data: dict[str, Any], tests: dict[str, Any]) -> None:
     mine = tuple(one for path, each in tests.items() for one in comparisons(tuple(path.split(".")), each))
@@ -78,7 +78,7 @@ def settled(links: dict[tuple[str, str], int], of: World) -> tuple[set[frozenset
     return {frozenset(one) for one in found.sets if len(one) > 1}, found.apart
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(LINKS, st.frozensets(st.sampled_from(EMAILS + PHONES), max_size=2), st.integers(2, 8), st.data())
 def test_people_are_connected_alike(
     links: dict[tuple[str, str], int], never: frozenset[str], cap: int, data: st.DataObject
@@ -90,7 +90,7 @@ def test_people_are_connected_alike(
     assert {pair: str(reason) for pair, reason in apart.items()} == mine.refused()
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(LINKS, st.integers(2, 8), st.data())
 def test_people_are_cut_alike(links: dict[tuple[str, str], int], cap: int, data: st.DataObject) -> None:
     mine = world(links, cap=cap)
