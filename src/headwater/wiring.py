@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import socket
 import sys
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -19,6 +21,7 @@ from starlette.routing import BaseRoute
 from headwater import clock
 from headwater.ballast import Ballast
 from headwater.bounds import Bounds, room_of
+from headwater.catalog.base import Catalog, Principal
 from headwater.catalog.credentials import load_secret
 from headwater.catalog.reading import CatalogReader
 from headwater.catalog.sqlite import SqliteCatalog
@@ -44,6 +47,8 @@ from headwater.web.protocol import GuardedProtocol, Places, sweep
 from headwater.web.proxy import EngineProxy
 from headwater.web.server import connections, private_socket, server
 from headwater.web.tls import Certificate
+
+_logger = logging.getLogger("headwater.gateway")
 
 _ENGINE_NICE = 19
 """docs/decisions/0008-acknowledging-goes-first.md"""
@@ -93,7 +98,7 @@ async def _serve_gateway(
     metrics.registry.register(BoundsFigures(bounds))
     bodies = Bodies(settings.max_bodies)
     ingest = Ingest(DIALECTS, catalog, Intake(catalog, quotas, log, settings.windows), settings, metrics, bodies)
-    engine = EngineProxy(settings.engine_socket, settings.max_body, bodies)
+    engine = EngineProxy(settings.engine_socket, settings.max_body, bodies, noted=partial(_note, catalog))
     own = FastAPI(title="headwater", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(own)
     managing = manage.router(catalog)
@@ -120,6 +125,14 @@ async def _serve_gateway(
         for task in tasks:
             task.cancel()
         await engine.close()
+
+
+def _note(catalog: Catalog, principal: Principal, action: str, target: str) -> None:
+    """What the engine did is done, whether it can be written down or not."""
+    try:
+        catalog.note(principal.actor, principal.workspace, action, target)
+    except HeadwaterError as error:
+        _logger.error("the audit lacks %s %s: %s", action, target, error)
 
 
 def _certificate(settings: Settings) -> Certificate | None:

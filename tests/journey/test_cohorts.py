@@ -301,3 +301,26 @@ def test_a_cohort_ends_with_its_history(shop: Shop) -> None:
         assert shop.client.get(path + rest).status_code == 404
     again = shop.make(ORDERED)
     assert again != path and shop.who(again) == {"ada@x.example"} and shop.get(f"{again}/changes")["data"] == []
+
+
+def test_the_audit_says_who_changed_cohorts_and_profiles(shop: Shop) -> None:
+    path = shop.make(ORDERED)
+    assert shop.client.patch(path, json={"name": "other"}).status_code == 200
+    shop.send(ADA | {"phoneNumber": "+19494572000"})
+    shop.settled(path)
+    ada = quote("email:ada@x.example", safe="")
+    undone = shop.client.post(f"/v1/profiles/{ada}/unmerge", json={"identity": "phone:+19494572000"})
+    assert undone.status_code == 200 and "headwater-changed" not in undone.headers
+    assert shop.client.post("/v1/cohorts", json={"name": "x", "definition": {}}).status_code == 400
+    assert shop.client.post("/v1/cohorts/preview", json={"definition": ORDERED}).status_code == 200
+    assert shop.client.delete(path).status_code == 204
+    changes = [each for each in shop.get("/v1/audit")["data"] if each["action"].startswith(("cohort.", "profile."))]
+    ids = " ".join(profile["id"] for profile in undone.json()["profiles"])
+    cohort = path.rpartition("/")[2]
+    assert [(each["action"], each["target"]) for each in changes] == [
+        ("cohort.delete", cohort),
+        ("profile.unmerge", ids),
+        ("cohort.update", cohort),
+        ("cohort.create", cohort),
+    ]
+    assert {each["address"] for each in changes} == {"127.0.0.1"}

@@ -269,6 +269,9 @@ class Catalog(Protocol):
     def rotate_key(self, actor: By, workspace: str, key_id: str, grace_seconds: int) -> tuple[Key, str]:
         """A new key of the same name and scopes; the old one ends after the grace. ConflictError if it has ended."""
 
+    def note(self, actor: By, workspace: str, action: str, target: str) -> None:
+        """Writes into the audit what was changed elsewhere."""
+
     def audit(self, workspace: str, limit: int, before: int | None = None) -> Sequence[Change]:
         """The newest first; with `before`, those whose id is smaller."""
 

@@ -255,6 +255,10 @@ class SqliteCatalog:
 
     # --- the rest ---------------------------------------------------------------------------------------------------
 
+    def note(self, actor: By, workspace: str, action: str, target: str) -> None:
+        with self._writing() as write:
+            write.put(_change(workspace, actor, action, target))
+
     def audit(self, workspace: str, limit: int, before: int | None = None) -> Sequence[Change]:
         return self._database.changes(workspace, limit, (1 << 62) if before is None else before)
 

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from headwater.errors import ForbiddenError, InvalidError, UnavailableError
 from headwater.web.models import Problem
 from headwater.web.problems import MEDIA_TYPE
+from headwater.web.proxy import CHANGED
 
 AT_ONCE = 8
 """Questions being answered; further ones wait."""
@@ -20,6 +21,7 @@ EXPORTS = 2
 """Exports being sent; each holds a connection to the store as long as its client reads. Further ones get a 503."""
 STALL_SECONDS = 60
 """An export whose client does not take a piece for so long is broken off."""
+NO_CONTENT = 204
 NDJSON = "application/x-ndjson"
 
 T = TypeVar("T")
@@ -76,6 +78,17 @@ class Threads:
         """The JSON answer to a question, encoded where it is asked."""
         body = await self.do(lambda: msgspec.json.encode(question()))
         return Response(body, status, media_type="application/json")
+
+    async def change(
+        self, work: Callable[[], T], action: str, target: Callable[[T], str], status: int = 200
+    ) -> Response:
+        """The same for what changes something; the gateway is told what, for the audit, which it alone writes."""
+        done = await self.do(work)
+        answer = Response(status_code=status)
+        if status != NO_CONTENT:
+            answer = Response(msgspec.json.encode(done), status, media_type="application/json")
+        answer.headers[CHANGED] = f"{action} {target(done)}"
+        return answer
 
 
 class Export(StreamingResponse):

@@ -1,5 +1,6 @@
 """Cohorts over HTTP. Questions need the scope `read`, changes the scope `admin`."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -8,7 +9,7 @@ from starlette.responses import StreamingResponse
 
 from headwater.cohorts import Cohorts, Format
 from headwater.rules.filters import DEFAULT_LIMIT, MAX_LIMIT
-from headwater.web.asking import MAY_CHANGE, NDJSON, Exports, Threads, Workspace, check_names, errors
+from headwater.web.asking import MAY_CHANGE, NDJSON, NO_CONTENT, Exports, Threads, Workspace, check_names, errors
 from headwater.web.cohort_models import (
     ChangePage,
     CohortAnswer,
@@ -61,7 +62,9 @@ def _lasting(routes: APIRouter, cohorts: Cohorts, threads: Threads) -> None:
     )
     async def create(workspace: Workspace, body: CohortBody) -> Response:
         """Answers when its first members are found; it is live from then on."""
-        return await threads.answer(lambda: cohorts.create(workspace, body.name, body.definition), 201)
+        return await threads.change(
+            lambda: cohorts.create(workspace, body.name, body.definition), "cohort.create", lambda made: made.id, 201
+        )
 
     @routes.get(
         "/v1/cohorts",
@@ -88,7 +91,7 @@ def _lasting(routes: APIRouter, cohorts: Cohorts, threads: Threads) -> None:
     )
     async def rename(workspace: Workspace, id: Id, body: CohortPatch) -> Response:
         """Its definition stays: another definition is another cohort."""
-        return await threads.answer(lambda: cohorts.rename(workspace, id, body.name))
+        return await threads.change(lambda: cohorts.rename(workspace, id, body.name), "cohort.update", lambda _: id)
 
     @routes.delete(
         "/v1/cohorts/{id}",
@@ -99,8 +102,8 @@ def _lasting(routes: APIRouter, cohorts: Cohorts, threads: Threads) -> None:
     )
     async def delete(workspace: Workspace, id: Id) -> Response:
         """With its history. The events stay, so that it can be made again."""
-        await threads.do(lambda: cohorts.delete(workspace, id))
-        return Response(status_code=204)
+        work = partial(cohorts.delete, workspace, id)
+        return await threads.change(work, "cohort.delete", lambda _: id, NO_CONTENT)
 
 
 def _asked(routes: APIRouter, cohorts: Cohorts, threads: Threads) -> None:

@@ -61,6 +61,10 @@ def router(profiles: Profiles) -> APIRouter:
         """Cuts an identity out of a profile: its links to the others are severed, the newest first, until the profile
         has come apart. Everything is as before the merge then, but that the events which made it are set aside. 409
         when the profile has no other identity."""
-        return await threads.answer(lambda: profiles.unmerge(workspace, key, body.identity))
+        return await threads.change(
+            lambda: profiles.unmerge(workspace, key, body.identity),
+            "profile.unmerge",
+            lambda unmerged: " ".join(profile.id for profile in unmerged.profiles),
+        )
 
     return routes

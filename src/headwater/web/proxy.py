@@ -5,6 +5,7 @@ The engine may be away (starting, crashed, stopped): that is a 503 here, and nev
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from headwater.web.body import Bodies, Share, read_body
 
 WORKSPACE = "headwater-workspace"
 SCOPES = "headwater-scopes"
+CHANGED = "headwater-changed"
+"""The engine's header to the gateway: what was changed, as `cohort.create coh_…`."""
+
+Noted = Callable[[Principal, str, str], None]
 
 _HOP = frozenset(
     (b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"proxy-authorization")
@@ -32,13 +37,15 @@ _SEND_SECONDS = 60
 class EngineProxy:
     """The gateway's line to its engine: at most 64 questions at once, 256 more wait their turn, not for long."""
 
-    def __init__(self, socket: Path, max_body: int, bodies: Bodies) -> None:
+    def __init__(self, socket: Path, max_body: int, bodies: Bodies, noted: Noted = lambda *_: None) -> None:
+        """`noted` is told what the engine changed for somebody: action and target."""
         self._client = _client(socket, _AT_ONCE)
         self._own = _client(socket, 4)
         self._asked: dict[str, tuple[float, asyncio.Future[httpx.Response]]] = {}
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
         self._max_body = max_body
+        self._noted = noted
         self._bodies = bodies
 
     async def fetch(self, path: str, seconds: float) -> httpx.Response:
@@ -61,13 +68,13 @@ class EngineProxy:
         """Hands a request on. Raises UnavailableError as long as nothing was answered."""
         with self._bodies.share() as share:
             request = await self._request(scope, receive, principal, share)
-            await self._forward(request, receive, send)
+            await self._forward(request, receive, send, principal)
 
-    async def _forward(self, request: httpx.Request, receive: Any, send: Any) -> None:
+    async def _forward(self, request: httpx.Request, receive: Any, send: Any, principal: Principal) -> None:
         await self._turn()
         gone = asyncio.create_task(receive())
         try:
-            await self._stream(request, send, gone)
+            await self._stream(request, send, gone, principal)
         finally:
             gone.cancel()
             self._turns.release()
@@ -96,13 +103,15 @@ class EngineProxy:
             scope["method"], httpx.URL("http://engine", raw_path=url), headers=kept, content=body
         )
 
-    async def _stream(self, request: httpx.Request, send: Any, gone: "asyncio.Task[Any]") -> None:
+    async def _stream(self, request: httpx.Request, send: Any, gone: "asyncio.Task[Any]", principal: Principal) -> None:
         """Ends when the client has gone (`gone` is done then) or takes nothing for a minute: others wait."""
         try:
             response = await self._client.send(request, stream=True)
         except httpx.TransportError as error:
             raise UnavailableError("the engine does not answer") from error
         try:
+            if changed := response.headers.pop(CHANGED, None):
+                self._noted(principal, *changed.split(" ", 1))
             headers = [(name.lower(), value) for name, value in response.headers.raw if name.lower() not in _NOT_BACK]
             await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
             async for piece in response.aiter_raw():
