@@ -201,7 +201,7 @@ def test_members_are_right_at_any_time(parts: Parts, plan: Plan, steps: list[Any
 
 @pytest.mark.torture
 @pytest.mark.timeout(1200)
-@settings(ANY_HOW, max_examples=400)
+@settings(ANY_HOW, max_examples=300)
 @given(plan=plans(most=60, cohorts=6), steps=STEPS)
 def test_members_are_right_at_any_time_often(parts: Parts, plan: Plan, steps: list[Any]) -> None:
     play(parts, plan, steps)

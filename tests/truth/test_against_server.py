@@ -15,7 +15,7 @@ from truth.scene import Scene, now
 from truth.world import Kind
 
 
-@examples(3)
+@examples(2)
 @given(plans(most=60, cohorts=6), SEEDS)
 def test_random_workspaces(server: Server, plan: Plan, seed: int) -> None:
     play(server, plan, Random(seed))
@@ -30,7 +30,7 @@ def test_random_workspaces_and_crashes(fresh_server: Server) -> None:
     run()
 
 
-@examples(2)
+@examples(1)
 @given(plans(most=60, cohorts=6), SEEDS)
 def test_an_unmerge_brings_back_what_was(server: Server, plan: Plan, seed: int) -> None:
     merge_and_unmerge(server, plan, Random(seed))

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.torture, pytest.mark.timeout(1800)]
 def test_many_random_workspaces_and_crashes(fresh_server: Server) -> None:
     done = 0
 
-    @examples(60)
-    @given(plans(most=90, cohorts=7), SEEDS)
+    @examples(40)
+    @given(plans(most=60, cohorts=6), SEEDS)
     def run(plan: Plan, seed: int) -> None:
         nonlocal done
         play(fresh_server, plan, Random(seed), killing(fresh_server, Random(seed), 0.04))
@@ -32,7 +32,7 @@ def test_many_random_workspaces_and_crashes(fresh_server: Server) -> None:
 
 
 def test_many_unmerges(fresh_server: Server) -> None:
-    @examples(15)
+    @examples(8)
     @given(plans(cohorts=9), SEEDS)
     def run(plan: Plan, seed: int) -> None:
         merge_and_unmerge(fresh_server, plan, Random(seed))

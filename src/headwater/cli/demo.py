@@ -216,8 +216,8 @@ def _serves(pid: int, data_dir: Path) -> bool:
 
 
 def _serve_on(server: subprocess.Popen[bytes], url: str) -> None:
-    typer.echo(f"\nheadwater serves on {url} until Ctrl+C; the API is shown at {url}/docs")
     with suppress(KeyboardInterrupt):
+        typer.echo(f"\nheadwater serves on {url} until Ctrl+C; the API is shown at {url}/docs")
         server.wait()
 
 
