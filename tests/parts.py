@@ -1,7 +1,7 @@
 """A whole back half of real parts (log, state, store, pipeline) under one directory, driven step by step."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from headwater.people import People
 from headwater.pipeline import Pipeline
 from headwater.profiles import Profiles
 from headwater.rules.ids import new_id
+from headwater.state.base import Link
 from headwater.state.cohorts_sqlite import SqliteMemberships
 from headwater.state.sqlite import SqliteState
 from headwater.store.clickhouse import ChdbStore
@@ -86,12 +87,16 @@ class Parts:
             Settings(data_dir=directory),
             probe=lambda moment: self.moment(moment),
             linger=0,
-            stored=lambda links: self.people.note(links),
+            stored=self._stored,
         )
         self.pipeline.recover()
         self.tail = Tail(self.reader, self.state.cursors)
         self.insight = Insight(store, self.state, self.people, self.reader, self.tail)
         self.profiles = Profiles(store, self.people, self.catalog, self.memberships)
+
+    def _stored(self, links: Collection[Link]) -> None:
+        self.people.note(links)
+        self.live.stored(self.state.cursors())
 
     def send(
         self, workspace: str, *events: Sent, received_ms: int | None = None, dialect: str = "bik"

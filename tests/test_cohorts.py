@@ -1,5 +1,6 @@
 """Cohorts as they are asked for, over a real file of them; who performed what is in memory here."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from headwater import cohorts as module
 from headwater.cohorts import Cohorts
 from headwater.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
+from headwater.rules.cursor import encoded
 from headwater.rules.profile import profile_id
 from headwater.state.cohorts import Change, Cohort
 from headwater.state.cohorts_sqlite import SqliteMemberships
@@ -177,6 +179,29 @@ def test_changes_are_told_newest_first_and_by_profile(cohorts: Cohorts, kept: Sq
         cohorts.changes(WORKSPACE, id_, 10, None, "x")
     with pytest.raises(InvalidError, match="cursor"):
         cohorts.changes(WORKSPACE, id_, 10, "x" * 5)
+
+
+@pytest.mark.parametrize("place", ["x", "1" * 14, "1" * 14 + "x", "-" + "1" * 14 + "coh_a", "²" * 15])
+def test_a_cursor_that_no_list_gave_is_refused(cohorts: Cohorts, place: str) -> None:
+    with pytest.raises(InvalidError, match="cursor"):
+        cohorts.list(WORKSPACE, 10, encoded(place))
+
+
+def test_a_definition_has_so_many_bytes_at_most(cohorts: Cohorts, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert module.LARGEST == 64 * 1024
+    monkeypatch.setattr(module, "LARGEST", len(json.dumps(ORDERED)))
+    cohorts.create(WORKSPACE, "a", ORDERED)
+    monkeypatch.setattr(module, "LARGEST", len(json.dumps(ORDERED)) - 1)
+    with pytest.raises(InvalidError, match="at most"):
+        cohorts.preview(WORKSPACE, ORDERED)
+
+
+def test_a_question_reads_no_other_definition(cohorts: Cohorts, kept: SqliteMemberships) -> None:
+    made = cohorts.create(WORKSPACE, "a", ORDERED)
+    cohorts.create(WORKSPACE, "b", ORDERED)
+    kept._write.execute("UPDATE cohorts SET definition = 'no JSON' WHERE name = 'b'")
+    assert cohorts.show(WORKSPACE, made.id) == made
+    cohorts.create(WORKSPACE, "c", ORDERED)
 
 
 @pytest.mark.parametrize("many", [0, 5, 9_000])

@@ -213,7 +213,7 @@ state_cases = st.builds(
 
 _CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 few = settings(deadline=None, max_examples=10, suppress_health_check=_CHECKS)
-many = settings(deadline=None, max_examples=200, suppress_health_check=_CHECKS)
+many = settings(deadline=None, max_examples=80, suppress_health_check=_CHECKS)
 
 
 @few

@@ -259,3 +259,31 @@ def test_any_order_of_events_settings_cuts_and_restarts(tmp_path_factory: pytest
         max_examples=60, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
     )
     case().runTest()
+
+
+def test_what_could_not_be_taken_over_is_made_good(state: SqliteState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The links are durable before they are taken over: nobody would name them again."""
+    people = People(state)
+    put(state, people, link("email:b", "phone:2"))
+    with monkeypatch.context() as broken:
+        broken.setattr(circles.Circles, "_settle", lambda _: (_ for _ in ()).throw(OSError("the disk")))
+        with pytest.raises(OSError, match="disk"):
+            put(state, people, link("email:a", "phone:1"))
+    put(state, people, link("email:c", "phone:3"))
+    assert people.connected(W, "email:a") == ("email:a", "phone:1")
+    assert people.connected(W, "email:b") == ("email:b", "phone:2")
+    assert people.connected(W, "email:c") == ("email:c", "phone:3")
+    assert people.drain(W).attribution_changed
+
+
+def test_a_setting_that_could_not_be_made_good_is_made_so_later(
+    state: SqliteState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = People(state)
+    put(state, people, link("email:a", "phone:1"))
+    with monkeypatch.context() as broken:
+        broken.setattr(circles.Circles, "_settle", lambda _: (_ for _ in ()).throw(OSError("the disk")))
+        with pytest.raises(OSError, match="disk"):
+            people.configure(W, ["phone:1"], 100)
+    people.drain(W)
+    assert people.connected(W, "email:a") == ("email:a",)

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headwater import profiles as module
 from headwater.catalog.base import NewSignal
 from headwater.catalog.reading import CatalogReader
 from headwater.catalog.sqlite import SqliteCatalog
@@ -16,7 +17,7 @@ from headwater.clock import DAY_MS, now_ms, to_iso
 from headwater.errors import ConflictError, InvalidError, NotFoundError
 from headwater.profiles import Profiles, newest_properties
 from headwater.rules.profile import profile_id, representative
-from headwater.state.cohorts import Cohort
+from headwater.state.cohorts import Change, Cohort
 from parts import ADA, Parts, Sent, new_workspace, running_parts
 
 EMAIL, PHONE, OTHER = "email:a@x.y", "phone:+15550000001", "email:b@x.y"
@@ -130,6 +131,34 @@ def test_attributes_are_the_newest_of_each_property(parts: Parts, profiles: Prof
     }
 
 
+def test_the_first_thousand_attributes_by_name_are_shown(parts: Parts, profiles: Profiles, workspace: str) -> None:
+    """What is behind them is not shown at all, rather than with an old value."""
+    names = [f"é{n:04}" for n in range(1_200)]
+    sent = [Sent(1, signal="customerCreated", data=dict.fromkeys([*names, "\U0001f600", "name"], "old"))]
+    sent += [Sent(2 + n, signal="customerCreated", data={name: n}) for n, name in enumerate(names)]
+    for start in range(0, len(sent), 100):
+        seen(parts, workspace, *sent[start : start + 100])
+    attributes = plain(profiles.profile(workspace, ADA[0]))["attributes"]
+    assert attributes == {name: n for n, name in enumerate(names[:1_000])}
+
+
+def test_attributes_are_read_from_so_many_bytes_and_events(
+    parts: Parts, profiles: Profiles, workspace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest of them; a value that is not the newest is never shown."""
+    sent = [Sent(n, signal="customerCreated", data={f"p{n}": "x" * 1_000, "all": n}) for n in range(10)]
+    sent += [Sent(20, signal="customerCreated", data={"tie": n, "p0": n}) for n in range(10)]
+    seen(parts, workspace, *sent, *sent)  # texts told twice count once
+    whole = plain(profiles.profile(workspace, ADA[0]))["attributes"]
+    assert whole == {"all": 9, "tie": 9, "p0": 9} | {f"p{n}": "x" * 1_000 for n in range(1, 10)}
+    monkeypatch.setattr(module, "MOST_BYTES", 3_500)
+    assert plain(profiles.profile(workspace, ADA[0]))["attributes"] == {
+        name: whole[name] for name in ("all", "tie", "p0", "p7", "p8", "p9")
+    }
+    monkeypatch.setattr(module, "MOST_EVENTS", 4)
+    assert plain(profiles.profile(workspace, ADA[0]))["attributes"].keys() == {"tie", "p0"}
+
+
 values = st.none() | st.integers(-3, 3) | st.sampled_from([1.0, True, "x", "é", [1], {"b": 1, "a": 2}])
 events = st.lists(st.tuples(st.integers(0, 3), st.dictionaries(st.sampled_from("abc"), values, max_size=3)), max_size=8)
 
@@ -145,6 +174,15 @@ def test_order_of_events_does_not_matter(events: list[tuple[int, dict[str, Any]]
         last = max(ms for ms, data in events if data.get(name) is not None)
         rivals = [msgspec.json.encode(data[name], order="sorted") for ms, data in events if ms == last and name in data]
         assert bytes(raw) == max(each for each in rivals if each != b"null")
+
+
+@given(events)
+@settings(max_examples=25)
+def test_the_store_and_the_rule_agree(parts: Parts, events: list[tuple[int, dict[str, Any]]]) -> None:
+    workspace = new_workspace()
+    seen(parts, workspace, Sent(9), *(Sent(ms, signal="customerCreated", data=data) for ms, data in events))
+    wanted = newest_properties((ms, msgspec.json.encode(data).decode()) for ms, data in events)
+    assert parts.profiles.profile(workspace, ADA[0]).attributes == wanted
 
 
 def test_states_metrics_and_cohorts(parts: Parts, tmp_path: Path) -> None:
@@ -170,6 +208,8 @@ def test_states_metrics_and_cohorts(parts: Parts, tmp_path: Path) -> None:
     parts.memberships.add(Cohort("coh_00000002", w, "Not in it", {}, 2))
     parts.memberships.fill("coh_00000001", [representative(w, [ADA[0], PHONE])], 1_000)
     parts.memberships.fill("coh_00000002", ["email:else@x.y"], 1_000)
+    parts.memberships.add(Cohort("coh_00000003", w, "Not filled yet", {}, 3))
+    parts.memberships.apply([Change("coh_00000003", representative(w, [ADA[0], PHONE]), 1, True, "clock")])
     answer = plain(profiles.profile(w, PHONE))
     assert answer["states"]["health"] | {"event_id": ""} == {"value": "b", "since": to_iso(now), "event_id": ""}
     assert {slug: (metric["value"], metric["total"]) for slug, metric in answer["metrics"].items()} == {

@@ -12,11 +12,11 @@ from typing import Any, Literal
 import msgspec
 
 from headwater import clock
-from headwater.errors import ConflictError, HeadwaterError, InvalidError, NotFoundError
+from headwater.errors import ConflictError, HeadwaterError, InvalidError, NotFoundError, UnavailableError
 from headwater.live.base import Explained, Questions
 from headwater.rules import grammar
 from headwater.rules.cohort import PERSON, Definition, Leaf, Metric, Performed, Sequence
-from headwater.rules.cursor import decoded, encoded, numbered
+from headwater.rules.cursor import decoded, encoded, numbered, refused
 from headwater.rules.filters import identity_of
 from headwater.rules.identity import CONTACTS, split_identity
 from headwater.rules.ids import new_id
@@ -39,19 +39,23 @@ from headwater.rules.membership import (
 from headwater.rules.names import check_name
 from headwater.rules.profile import profile_id, representative
 from headwater.signals import Signal
-from headwater.state.cohorts import Change, Cohort, Member, Memberships
+from headwater.state.cohorts import FIRST, Change, Cohort, Member, Memberships, Place
 
 MOST = 1000
 """Cohorts of a workspace: each is kept right with every event."""
-LARGEST = 1024 * 1024
+LARGEST = 64 * 1024
 """Bytes of a definition as JSON."""
+MOST_IDENTITIES = 10_000
+"""Identities of a page of members: one that has more ends earlier."""
 SAMPLE = 10
 """Profiles that a preview shows."""
 
+_DIGITS = 15  # of the milliseconds in a list's cursor
 _BITE = 2000  # members of an export taken at once
 _PIECE = 128 * 1024  # bytes of an export handed on at once
 
 Format = Literal["csv", "ndjson"]
+Members = list[MemberAnswer]
 
 
 class Cohorts:
@@ -74,25 +78,26 @@ class Cohorts:
         """Returns when its first members are found. Raises InvalidError, and ConflictError for a name that is taken
         or when there are too many."""
         parsed = self._parsed(workspace, definition)
-        self._as_of()  # while the engine catches up, nothing is begun
-        if len(self._of(workspace)) >= MOST:
+        as_of = self._as_of()  # while the engine catches up, nothing is begun
+        if self._kept.count(workspace) >= MOST:
             raise ConflictError(f"There are {MOST} cohorts already; delete one first")
         cohort = Cohort(new_id("coh"), workspace, check_name(name), definition, clock.now_ms())
         self._kept.add(cohort)
         try:
             self._live.define(cohort, parsed)
         except BaseException:
-            self._kept.remove(cohort.id)
+            # Each may fail as well; what went wrong first is what is told.
+            with suppress(HeadwaterError):
+                self._kept.remove(cohort.id)
             with suppress(HeadwaterError):  # it may have begun all the same
                 self._live.forget(cohort.id)
             raise
-        return self.show(workspace, cohort.id)
+        return self._answer(self._cohort(workspace, cohort.id), as_of)
 
     def list(self, workspace: str, limit: int, cursor: str | None) -> CohortPage:
         """Oldest first."""
-        after = decoded(cursor)
-        rest = sorted((cohort for cohort in self._of(workspace) if _place(cohort) > after), key=_place)
-        more = encoded(_place(rest[limit - 1])) if len(rest) > limit else None
+        rest = self._kept.listed(workspace, _place(cursor), limit + 1)
+        more = _cursor(rest[limit - 1]) if len(rest) > limit else None
         return CohortPage([self._answer(cohort) for cohort in rest[:limit]], more)
 
     def show(self, workspace: str, cohort_id: str) -> CohortAnswer:
@@ -101,14 +106,15 @@ class Cohorts:
 
     def rename(self, workspace: str, cohort_id: str, name: str) -> CohortAnswer:
         """Raises ConflictError when the name is taken."""
-        cohort = self._cohort(workspace, cohort_id)
+        cohort, as_of = self._cohort(workspace, cohort_id), self._as_of()
         self._kept.retitle(cohort.id, check_name(name))
-        return self.show(workspace, cohort_id)
+        return self._answer(self._cohort(workspace, cohort_id), as_of)
 
     def delete(self, workspace: str, cohort_id: str) -> None:
         cohort = self._cohort(workspace, cohort_id)
-        self._live.forget(cohort.id)
         self._kept.remove(cohort.id)
+        with suppress(UnavailableError):  # then it is forgotten at the next start
+            self._live.forget(cohort.id)
 
     def preview(self, workspace: str, definition: dict[str, Any]) -> PreviewAnswer:
         """Who would be in now. Nothing is kept."""
@@ -118,10 +124,17 @@ class Cohorts:
 
     def members(self, workspace: str, cohort_id: str, limit: int, cursor: str | None) -> MemberPage:
         """In the order of the identities that stand for the profiles."""
-        cohort, as_of = self._cohort(workspace, cohort_id), self._as_of()
+        cohort, as_of = self._filled(workspace, cohort_id), self._as_of()
         found = self._kept.page(cohort.id, decoded(cursor), limit + 1)
-        more = encoded(found[limit - 1].identity) if len(found) > limit else None
-        return MemberPage([self._member(workspace, each) for each in found[:limit]], more, as_of)
+        shown: Members = []
+        identities = 0
+        for each in found[:limit]:
+            shown.append(self._member(workspace, each))
+            identities += len(shown[-1].identities)
+            if identities >= MOST_IDENTITIES:
+                break
+        more = encoded(found[len(shown) - 1].identity) if len(found) > len(shown) else None
+        return MemberPage(shown, more, as_of)
 
     def explain(self, workspace: str, cohort_id: str, key: str) -> ExplainAnswer:
         """Why the profile of an identity (`type:id`) is in or out; one never seen is out."""
@@ -152,8 +165,8 @@ class Cohorts:
 
     def export(self, workspace: str, cohort_id: str, format_: Format) -> Iterator[bytes]:
         """All members in pieces, as CSV with a head or as NDJSON."""
-        cohort = self._cohort(workspace, cohort_id)
-        return self._exported(cohort, format_)
+        self._as_of()  # while the engine catches up, what is written down is old
+        return self._exported(self._filled(workspace, cohort_id), format_)
 
     def _exported(self, cohort: Cohort, format_: Format) -> Iterator[bytes]:
         piece = bytearray(CSV_HEAD if format_ == "csv" else b"")
@@ -162,10 +175,10 @@ class Cohorts:
         while bite := self._kept.page(cohort.id, after, _BITE):
             for member in bite:
                 piece += line(self._member(cohort.workspace, member))
+                if len(piece) >= _PIECE:
+                    yield bytes(piece)
+                    piece.clear()
             after = bite[-1].identity
-            if len(piece) >= _PIECE:
-                yield bytes(piece)
-                piece.clear()
         if piece:
             yield bytes(piece)
 
@@ -173,25 +186,35 @@ class Cohorts:
         _check_sound(definition)
         return grammar.parse(definition, self._signals_of(workspace))
 
-    def _of(self, workspace: str) -> tuple[Cohort, ...]:
-        return tuple(cohort for cohort in self._kept.cohorts() if cohort.workspace == workspace)
-
     def _cohort(self, workspace: str, cohort_id: str) -> Cohort:
-        for cohort in self._of(workspace):
-            if cohort.id == cohort_id:
-                return cohort
-        raise NotFoundError(f"There is no cohort '{cohort_id}'")
+        cohort = self._kept.cohort(workspace, cohort_id)
+        if cohort is None:
+            raise NotFoundError(f"There is no cohort '{cohort_id}'")
+        return cohort
 
     def _as_of(self) -> str:
         """Taken before anything is looked at, so that what is answered is no older."""
         return clock.to_iso(self._live.as_of())
 
-    def _answer(self, cohort: Cohort) -> CohortAnswer:
-        as_of = self._as_of()
+    def _filled(self, workspace: str, cohort_id: str) -> Cohort:
+        """Raises UnavailableError as long as its first members are being written down."""
+        cohort = self._cohort(workspace, cohort_id)
+        if cohort.filled_ms is None:
+            raise UnavailableError("its first members are being found")
+        return cohort
+
+    def _size(self, cohort: Cohort) -> int | None:
+        """None where it is not known: its first members are being found, or it stands still."""
+        with suppress(UnavailableError):
+            return None if cohort.filled_ms is None else self._live.size(cohort.id)
+        return None
+
+    def _answer(self, cohort: Cohort, as_of: str | None = None) -> CohortAnswer:
+        as_of = as_of or self._as_of()
         return CohortAnswer(
             id=cohort.id,
             name=cohort.name,
-            size=None if cohort.filled_ms is None else self._live.size(cohort.id),
+            size=self._size(cohort),
             definition=cohort.definition,
             created_at=clock.to_iso(cohort.created_ms),
             as_of=as_of,
@@ -216,8 +239,17 @@ class Cohorts:
         )
 
 
-def _place(cohort: Cohort) -> str:
-    return f"{cohort.created_ms:015}{cohort.id}"
+def _cursor(cohort: Cohort) -> str:
+    ms, id_ = cohort.place
+    return encoded(f"{ms:0{_DIGITS}}{id_}")
+
+
+def _place(cursor: str | None) -> Place:
+    text = decoded(cursor)
+    ms, id_ = text[:_DIGITS], text[_DIGITS:]
+    if text and not (len(ms) == _DIGITS and ms.isascii() and ms.isdecimal()):
+        raise refused()
+    return (int(ms), id_) if text else FIRST
 
 
 def _identity(key: str, path: str) -> str:

@@ -21,7 +21,7 @@ from headwater.quotas.base import Quotas
 from headwater.rules.lane import place
 from headwater.rules.quota import Grant, Want, reset_ms, window_of
 from headwater.rules.schema import Fault as SchemaFault
-from headwater.rules.values import value_of
+from headwater.rules.values import path_of, value_of
 from headwater.signals import Signal
 
 _MISSING = {"metric": Reason.METRIC_VALUE_MISSING, "state": Reason.STATE_VALUE_MISSING}
@@ -163,10 +163,15 @@ class Intake:
         """What metrics and states measure is there; if not, the event is rejected, whatever the enforcement."""
         if {signal.type for signal in draft.signals if signal is not None} == {"event"}:
             return
-        for event, signal in zip(draft.events, draft.signals, strict=True):
+        for index, (event, signal) in enumerate(zip(draft.events, draft.signals, strict=True)):
             if event is None or signal is None or signal.value is None:
                 continue
-            event.value = _value(signal, event.data)
+            try:
+                event.value = value_of(signal, event.data)
+            except RecursionError:
+                place = (draft.dialect.properties, *path_of(signal.value))
+                draft.faults.append(Fault(index, place, "nested", "is nested too deeply"))
+                continue
             if event.value is None and not event.reason:
                 path = f"{draft.dialect.properties}.{signal.value}"
                 event.reason, event.detail = _MISSING[signal.type], f"{path} {_MUST_BE[signal.type]}"
@@ -218,13 +223,6 @@ class Intake:
             (migration if migrates else realtime).append(event)
         lanes = ((Lane.REALTIME, realtime), (Lane.MIGRATION, migration))
         return tuple([_part(lane, events) for lane, events in lanes if events])
-
-
-def _value(signal: Signal, data: dict[str, Any]) -> str | None:
-    try:
-        return value_of(signal, data)
-    except RecursionError:
-        raise BodyError("Request body is nested too deeply") from None
 
 
 def _by_schema(draft: Draft) -> dict[tuple[str, int], list[int]]:

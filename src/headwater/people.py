@@ -67,19 +67,31 @@ class People:
         self._changing = threading.RLock()
         self._severed = state.severed()
         self._workspaces: dict[str, _Workspace] = {}
+        self._torn: set[str] = set()
+        """Workspaces that a failure left half done."""
         for name, links in groupby(state.links(), attrgetter("workspace")):
             circles = self._of(name).circles
             circles.add((link.a, link.b, link.first_ms) for link in links)
             circles.forget_changes()
 
     def note(self, links: Iterable[Link]) -> None:
-        """Takes over links that are in the state by now. What is known already costs next to nothing."""
+        """Takes over links that are in the state by now. What is known already costs next to nothing.
+
+        What cannot be taken over (it may read the state) is made good the next time, from all links there are.
+        """
         by_workspace: dict[str, list[tuple[str, str, int]]] = {}
         for link in links:
             by_workspace.setdefault(link.workspace, []).append((link.a, link.b, link.first_ms))
         for name, named in by_workspace.items():
             with self._changing:
-                self._of(name).circles.add(named)
+                if name in self._torn:
+                    self._again(name)
+                    continue
+                try:
+                    self._of(name).circles.add(named)
+                except BaseException:
+                    self._torn.add(name)
+                    raise
 
     def connected(self, workspace: str, identity: str) -> tuple[str, ...]:
         """All identities of this one's profile, itself included, sorted."""
@@ -107,7 +119,11 @@ class People:
                 return
             of.attribution_changed |= values != of.circles.never
             of.attribution = Attribution(values, of.attribution.severed)
-            of.circles.restrict(values, cap)
+            try:
+                of.circles.restrict(values, cap)
+            except BaseException:
+                self._torn.add(workspace)
+                raise
 
     def attribution(self, workspace: str) -> Attribution:
         """Whose events are whose there."""
@@ -116,20 +132,30 @@ class People:
 
     def unmerge(self, workspace: str, identity: str, now_ms: int) -> Unmerged:
         """Cuts an identity out of its profile, durably. Raises ConflictError when it is connected with nothing."""
-        with self._changing:
-            of = self._of(workspace)
-            before = of.circles.of(identity)
-            pairs = cut(of.circles.ties(identity), identity, of.circles.cap)
+        while True:
+            with self._changing:
+                of = self._of(workspace)
+                before, ties, cap = of.circles.of(identity), dict(of.circles.ties(identity)), of.circles.cap
+            # Where much is tangled this takes long, and events must not wait for it.
+            pairs = cut(ties, identity, cap)
             if not pairs:
                 raise ConflictError(f"'{identity}' is connected with nothing, so there is nothing to cut")
-            severed = tuple(Severed(*pair, now_ms) for pair in pairs)
-            self._state.sever(workspace, severed)
-            until = of.attribution.until | {each.pair: each.until_ms for each in severed}
-            of.attribution = Attribution(of.attribution.never, [Severed(*pair, ms) for pair, ms in until.items()])
-            of.cut.update(each for pair in pairs for each in pair)
-            of.circles.sever(until, pairs)
-            rest = {of.circles.of(each) for each in before} - {of.circles.of(identity)}
-            return Unmerged(severed, (of.circles.of(identity), *sorted(rest)))
+            with self._changing:
+                if self._of(workspace) is of and (of.circles.ties(identity), of.circles.cap) == (ties, cap):
+                    return self._sever(workspace, identity, before, pairs, now_ms)
+
+    def _sever(
+        self, workspace: str, identity: str, before: Sequence[str], pairs: Sequence[Pair], now_ms: int
+    ) -> Unmerged:
+        of = self._of(workspace)
+        severed = tuple(Severed(*pair, now_ms) for pair in pairs)
+        self._state.sever(workspace, severed)
+        until = of.attribution.until | {each.pair: each.until_ms for each in severed}
+        of.attribution = Attribution(of.attribution.never, [Severed(*pair, ms) for pair, ms in until.items()])
+        of.cut.update(each for pair in pairs for each in pair)
+        of.circles.sever(until, pairs)
+        rest = {of.circles.of(each) for each in before} - {of.circles.of(identity)}
+        return Unmerged(severed, (of.circles.of(identity), *sorted(rest)))
 
     def not_connected(self, workspace: str, identities: Sequence[str]) -> tuple[NotConnected, ...]:
         """Links of these that connect nothing, oldest first: the first SHOWN of them, and why."""
@@ -154,11 +180,25 @@ class People:
     def drain(self, workspace: str) -> Changes:
         """What changed since it was asked last."""
         with self._changing:
+            if workspace in self._torn:
+                self._again(workspace)
             of = self._of(workspace)
             changes = Changes(of.circles.changes(), of.attribution_changed, frozenset(of.cut))
             of.attribution_changed = False
             of.cut.clear()
             return changes
+
+    def _again(self, workspace: str) -> None:
+        """A workspace from the state's links alone; whoever asks what changed is told to look at everything."""
+        known = self._of(workspace)
+        made = _Workspace(self._state, workspace, known.attribution.severed)
+        made.circles.restrict(known.circles.never, known.circles.cap)
+        made.circles.add((link.a, link.b, link.first_ms) for link in self._state.links() if link.workspace == workspace)
+        made.circles.forget_changes()
+        made.attribution = known.attribution
+        made.attribution_changed = True
+        self._workspaces[workspace] = made
+        self._torn.discard(workspace)
 
     def _of(self, workspace: str) -> _Workspace:
         with self._changing:

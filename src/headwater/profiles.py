@@ -31,6 +31,12 @@ from headwater.signals import Aggregation, Signal, SignalType
 from headwater.state.cohorts import Memberships
 from headwater.store.base import Store
 
+MOST_ATTRIBUTES = 1000
+"""Attributes of a profile that are shown: the first by name."""
+MOST_EVENTS, MOST_BYTES = 10_000, 16 * 1024 * 1024
+"""Events that attributes are read from, the newest, and bytes of them. Only a profile whose newest values came in more
+(large ones, or thousands of one moment) shows fewer attributes; none is ever an older one."""
+
 Facts = Mapping[str, Any]
 """A row of `store/sql/profile.sql`."""
 
@@ -170,16 +176,24 @@ class Profiles:
             "first_ms": min(row["first_ms"] for row in given),
             "last_ms": max(row["last_ms"] for row in given),
         }
-        rows = self._store.rows("profile_attributes", about | period | {"signal": ATTRIBUTES_SIGNAL})
-        return newest_properties((row["occurred_ms"], row["data"]) for row in rows)
+        of = about | period | {"signal": ATTRIBUTES_SIGNAL}
+        newest = self._store.rows("profile_newest", of | {"but": NAME, "most": MOST_ATTRIBUTES})
+        if not newest:
+            return {}
+        bounds = {"most": MOST_EVENTS, "bytes": MOST_BYTES}
+        moments = {"moments": sorted({row["newest_ms"] for row in newest})}
+        rows = self._store.rows("profile_attributes", of | moments | bounds)
+        found = newest_properties((row["occurred_ms"], row["data"]) for row in rows)
+        # Of names behind the last of these, what was found need not be the newest.
+        last = newest[-1]["name"] if len(newest) == MOST_ATTRIBUTES else None
+        return found if last is None else {name: value for name, value in found.items() if name <= last}
 
     def _cohorts(self, workspace: str, connected: Sequence[str]) -> list[CohortAnswer]:
         identity = representative(workspace, connected)
         return [
-            CohortAnswer(cohort.id, cohort.name)
-            for cohort in self._memberships.cohorts()
-            if cohort.workspace == workspace and cohort.filled_ms is not None
-            if self._memberships.since(cohort.id, identity) is not None
+            CohortAnswer(id_, name)
+            for id_, name in self._memberships.names(workspace)
+            if self._memberships.since(id_, identity) is not None
         ]
 
 

@@ -197,7 +197,7 @@ def run_engine(settings: Settings) -> None:
 
         def stored(links: Collection[Link]) -> None:
             people.note(links)
-            live.wake()
+            live.stored(state.cursors())
 
         pipeline = Pipeline(
             reader,

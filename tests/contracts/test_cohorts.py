@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.errors import ConflictError, StartError
+from headwater.errors import ConflictError, StartError, UnavailableError
 from headwater.state import cohorts_sqlite
-from headwater.state.cohorts import Change, Cohort, Member, Memberships, Rename
+from headwater.state.cohorts import FIRST, Change, Cohort, Member, Memberships, Rename
 from headwater.state.cohorts_sqlite import SqliteMemberships
 
 Adapter = Callable[[Path], Memberships]
@@ -73,6 +73,35 @@ def test_cohorts_are_listed_oldest_first_and_outlive_the_process(
     again = opened(path)
     assert list(again.cohorts()) == made
     again.close()
+
+
+def test_a_workspace_sees_its_own_alone(kept: Memberships) -> None:
+    made = [cohort("z"), cohort("a"), cohort("m", "ws_other")]
+    for each in made:
+        kept.add(each)
+    assert [kept.cohort(each.workspace, each.id) for each in made] == made
+    assert kept.cohort("ws_other", "coh_z") is kept.cohort(WORKSPACE, "coh_m") is kept.cohort(WORKSPACE, "") is None
+    assert [kept.count(workspace) for workspace in (WORKSPACE, "ws_other", "ws_none")] == [2, 1, 0]
+    assert kept.names(WORKSPACE) == []
+    for each in made:
+        kept.fill(each.id, [], 5)
+    assert list(kept.names(WORKSPACE)) == [("coh_z", "z"), ("coh_a", "a")] and kept.names("ws_none") == []
+    kept.retitle("coh_z", "b")
+    kept.remove("coh_a")
+    assert (list(kept.names(WORKSPACE)), kept.count(WORKSPACE)) == ([("coh_z", "b")], 1)
+    assert kept.cohort(WORKSPACE, "coh_a") is None
+
+
+def test_cohorts_are_paged_by_when_they_were_made(kept: Memberships) -> None:
+    made = [Cohort(f"coh_{n % 7}{n}", WORKSPACE, f"{n}", {"n": n}, n // 4) for n in range(25)]
+    for each in [*made[::-1], cohort("m", "ws_other")]:
+        kept.add(each)
+    found: list[Cohort] = []
+    while page := kept.listed(WORKSPACE, found[-1].place if found else FIRST, 7):
+        assert len(page) <= 7
+        found += page
+    assert found == sorted(made, key=lambda each: (each.created_ms, each.id))
+    assert kept.listed("ws_none", FIRST, 7) == []
 
 
 def test_a_name_is_there_once_in_a_workspace(kept: Memberships) -> None:
@@ -339,6 +368,97 @@ def test_questions_do_not_wait_for_a_filling(kept: Memberships) -> None:
     asked.set()
     filling.join()
     assert members(kept, "b") == {BOB: 1}
+
+
+LONG = {"long": "x" * 100_000}
+
+
+def test_a_full_disk_is_told_and_nothing_is_done(path: Path) -> None:
+    kept = SqliteMemberships(path)
+    kept.add(cohort("a"))
+    kept._write.execute("PRAGMA max_page_count = 1")  # that is: what it has now
+    with pytest.raises(UnavailableError, match="full") as told:
+        kept.add(Cohort("coh_b", WORKSPACE, "b", LONG, 1))
+    assert isinstance(told.value.__cause__, apsw.FullError)
+    with pytest.raises(UnavailableError):
+        kept.retitle("coh_a", "a" * 100_000)
+    with pytest.raises(ConflictError, match="'a'"):
+        kept.add(Cohort("coh_b", WORKSPACE, "a", {}, 1))
+    assert kept.cohorts() == [cohort("a")]
+    kept._write.execute("PRAGMA max_page_count = 4294967294")
+    kept.add(Cohort("coh_b", WORKSPACE, "b", LONG, 1))
+    kept.apply([entered("b", ADA, 1)])
+    assert members(kept, "b") == {ADA: 1}
+    kept.close()
+
+
+def test_a_cohort_that_could_not_be_removed_lives_on(path: Path) -> None:
+    kept = SqliteMemberships(path)
+    kept.add(cohort("a"))
+    kept._write.set_busy_timeout(0)
+    other = apsw.Connection(str(path))
+    other.execute("BEGIN IMMEDIATE")
+    for change in (lambda: kept.remove("coh_a"), lambda: kept.retitle("coh_a", "b"), lambda: kept.add(cohort("b"))):
+        with pytest.raises(UnavailableError, match="locked"):
+            change()
+    other.execute("ROLLBACK")
+    other.close()
+    kept.apply([entered("a", ADA, 1)])
+    assert (kept.cohorts(), members(kept, "a")) == ([cohort("a")], {ADA: 1})
+    kept.remove("coh_a")
+    assert (kept.cohorts(), members(kept, "a"), kept._ask("SELECT * FROM members")) == ([], {}, [])
+    kept.close()
+
+
+def test_a_removal_counts_even_when_the_members_cannot_be_deleted_now(path: Path) -> None:
+    kept = SqliteMemberships(path)
+    kept.add(cohort("a"))
+    kept.apply([entered("a", ADA, 1)])
+    clear_away, other = kept._clear_away, apsw.Connection(str(path))
+
+    def while_locked(number: int) -> None:
+        kept._write.set_busy_timeout(0)
+        other.execute("BEGIN IMMEDIATE")
+        clear_away(number)
+
+    kept._clear_away = while_locked  # type: ignore[method-assign]
+    kept.remove("coh_a")
+    other.close()
+    assert (kept.cohorts(), members(kept, "a")) == ([], {}) and kept._ask("SELECT count(*) FROM members") == [(1,)]
+    kept.close()
+    kept = SqliteMemberships(path)
+    assert kept._ask("SELECT count(*) FROM members") == kept._ask("SELECT count(*) FROM removed") == [(0,)]
+    kept.close()
+
+
+def test_questions_to_a_file_that_cannot_be_read_are_told(path: Path) -> None:
+    kept = SqliteMemberships(path)
+    kept.add(cohort("a"))
+    kept.close()
+    asked: list[Callable[[], object]] = [
+        lambda: kept.cohort(WORKSPACE, "coh_a"),
+        lambda: kept.listed(WORKSPACE, FIRST, 1),
+        lambda: kept.names(WORKSPACE),
+        lambda: kept.count(WORKSPACE),
+        lambda: kept.since("coh_a", ADA),
+        lambda: kept.page("coh_a", "", 1),
+        lambda: kept.changes("coh_a", None, 1),
+        lambda: kept.changes("coh_a", None, 1, [ADA]),
+    ]
+    for ask in asked:
+        with pytest.raises(UnavailableError):
+            ask()
+
+
+def test_a_file_of_an_older_headwater_is_read_on(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute(cohorts_sqlite._SCHEMA[0] + "PRAGMA user_version = 1")
+    connection.execute("INSERT INTO cohorts VALUES (1, 'coh_a', ?, 'a', '{\"n\":1}', 17, 18)", (WORKSPACE,))
+    connection.close()
+    kept = SqliteMemberships(path)
+    assert kept.listed(WORKSPACE, FIRST, 9) == [Cohort("coh_a", WORKSPACE, "a", {"n": 1}, 17, 18)]
+    assert list(kept.names(WORKSPACE)) == [("coh_a", "a")]
+    kept.close()
 
 
 def test_a_file_of_a_newer_headwater_is_refused(path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.errors import StartError
+from headwater.errors import StartError, UnavailableError
 from headwater.events import Lane
 from headwater.rules.connect import Severed, pair_of
 from headwater.state import sqlite
@@ -230,6 +230,22 @@ def test_severed_pairs_outlive_the_process(state: State, opened: Adapter, path: 
         "ws_otherone": [first],
     }
     again.close()
+
+
+def test_a_full_disk_severs_nothing(tmp_path: Path) -> None:
+    state = SqliteState(tmp_path / "state.db")
+    many = [Severed(f"email:{n:0200}", "phone:1", 10) for n in range(100)]
+    state._write.execute("PRAGMA max_page_count = 1")  # that is: what it has now
+    with pytest.raises(UnavailableError, match="full"):
+        state.sever(WORKSPACE, many)
+    assert state.severed() == {}
+    state._write.execute("PRAGMA max_page_count = 4294967294")
+    state.sever(WORKSPACE, many)
+    assert len(state.severed()[WORKSPACE]) == 100
+    state.close()
+    for ask in (lambda: state.sever(WORKSPACE, many), lambda: state.links_of(WORKSPACE, "phone:1", 1)):
+        with pytest.raises(UnavailableError):
+            ask()
 
 
 def test_links_of_an_older_headwater_are_older_than_all(tmp_path: Path) -> None:

@@ -93,3 +93,8 @@ def test_the_furthest_way_is_one(times: list[list[int]], gap: int) -> None:
         return max((reach(step + 1, ms) for ms in own if last is None or 0 < ms - last <= gap), default=step)
 
     assert len(way) == reach(0, None)
+
+
+def test_the_furthest_way_of_very_many_events_is_found() -> None:
+    steps = [list(range(n, 300_000 + n, 3)) for n in range(3)]
+    assert furthest(steps, 1) == [299_997, 299_998, 299_999]

@@ -89,15 +89,16 @@ class Rig:
 
     def begin(self) -> None:
         """An engine that knows nothing but what is on disk."""
-        self.people = self.parts.people = People(self.parts.state)
+        self.people = People(self.parts.state)
         state, reader, store = self.parts.state, self.parts.reader, self.parts.store
-        mine = SimpleNamespace(
+        self.mine = SimpleNamespace(
             cohorts=lambda: [each for each in self.memberships.cohorts() if each.workspace == self.workspace],
             fill=self.memberships.fill,
             members=self.memberships.members,
             apply=self.memberships.apply,
         )
-        self.live = Live(reader, store, state, self.people, self.catalog, mine, lambda: self.now)  # type: ignore[arg-type]
+        self.live = Live(reader, store, state, self.people, self.catalog, self.mine, lambda: self.now)  # type: ignore[arg-type]
+        self.parts.people, self.parts.live = self.people, self.live
         self.live.start()
 
     def send(self, sendings: Sequence[Sending]) -> None:
@@ -201,7 +202,7 @@ def test_members_are_right_at_any_time(parts: Parts, plan: Plan, steps: list[Any
 
 @pytest.mark.torture
 @pytest.mark.timeout(1200)
-@settings(ANY_HOW, max_examples=300)
+@settings(ANY_HOW, max_examples=150)
 @given(plan=plans(most=60, cohorts=6), steps=STEPS)
 def test_members_are_right_at_any_time_often(parts: Parts, plan: Plan, steps: list[Any]) -> None:
     play(parts, plan, steps)

@@ -93,6 +93,17 @@ def test_a_cohorts_life(client: Asking, made: dict[str, Any]) -> None:
     check_problem(client.ask("DELETE", where), 404)
 
 
+def test_a_full_disk_is_503_and_no_fault_of_ours(client: Asking, made: dict[str, Any], kept: SqliteMemberships) -> None:
+    kept._write.execute("PRAGMA max_page_count = 1")  # that is: what it has now
+    where = {"subject": "person", "where": {"performed": "ordered", "filter": {"a": {"in": ["x" * 1_000] * 50}}}}
+    answer = client.ask("POST", "/v1/cohorts", json={"name": "Others", "definition": where})
+    check_problem(answer, 503)
+    assert answer.headers["retry-after"]
+    kept._write.execute("PRAGMA max_page_count = 4294967294")
+    assert client.ask("GET", "/v1/cohorts").json() == {"data": [made], "next": None}
+    assert client.ask("POST", "/v1/cohorts", json={"name": "Others", "definition": where}).status_code == 201
+
+
 def test_members_explanations_and_changes(client: Asking, made: dict[str, Any], kept: SqliteMemberships) -> None:
     where = f"/v1/cohorts/{made['id']}"
     page = client.ask("GET", f"{where}/members").json()

@@ -1,5 +1,6 @@
 """Sequences: the times of each step's events, and the search for steps that follow one another."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -122,18 +123,28 @@ def follow(reached: Ints, keys: Ints, gap_ms: int | None) -> Ints:
 
 
 def furthest(times: Sequence[Sequence[int]], gap_ms: int | None) -> list[int]:
-    """The times of the steps that one profile got to, the first ones on: all of them when the sequence holds."""
-    paths: dict[int, list[int]] = {ms: [ms] for ms in times[0]}
-    best = next(iter(paths.values()), [])
+    """The times of the steps that one profile got to, the first ones on: all of them when the sequence holds.
+
+    `times`: of each step's events, ascending.
+    """
+    levels: list[tuple[Sequence[int], list[int]]] = [(times[0], [])]
+    """Times that a step was reached at, and for each the place of the one before it."""
     for later in times[1:]:
-        ordered = sorted(paths)
-        longer: dict[int, list[int]] = {}
+        before = levels[-1][0]
+        reached: list[int] = []
+        behind: list[int] = []
         for ms in later:
-            at = int(np.searchsorted(ordered, ms, "left")) - 1
-            if at >= 0 and (gap_ms is None or ms - ordered[at] <= gap_ms):
-                longer[ms] = [*paths[ordered[at]], ms]
-        if not longer:
+            at = bisect_left(before, ms) - 1
+            if at >= 0 and (gap_ms is None or ms - before[at] <= gap_ms):
+                reached.append(ms)
+                behind.append(at)
+        if not reached:
             break
-        paths = longer
-        best = paths[max(paths)]
-    return best
+        levels.append((reached, behind))
+    way: list[int] = []
+    at = len(levels[-1][0]) - 1
+    for reached_at, come_from in reversed(levels):
+        if at >= 0:
+            way.append(reached_at[at])
+            at = come_from[at] if come_from else -1
+    return way[::-1]

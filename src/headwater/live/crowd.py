@@ -48,6 +48,8 @@ class Population:
         self._sets: dict[int, tuple[int, ...]] = {}
         """Root to nodes, only of profiles with more than one."""
         self._universes: dict[str, Bools] = {}
+        self.moves = 0
+        """Times that profiles were put together anew."""
 
     def __len__(self) -> int:
         return len(self.identities)
@@ -138,9 +140,10 @@ class Population:
         that no event of ours has named yet are left out."""
         wanted = [[self._nodes[each] for each in identities if each in self._nodes] for identities in sets]
         wanted = [nodes for nodes in wanted if nodes]
+        self.moves += 1
         touched = np.array([node for nodes in wanted for node in nodes], np.int32)
-        for root in self._root[touched].tolist():
-            self._sets.pop(root, None)
+        for node in (*self._root[touched].tolist(), *touched.tolist()):
+            self._sets.pop(node, None)
         for mask in self._universes.values():
             mask[touched] = False
         for nodes in wanted:

@@ -35,6 +35,8 @@ POLL = 0.05
 """Seconds between two looks when nothing was stored."""
 ANSWER_SECONDS = 50
 """How long somebody waits for a command to be carried out."""
+WRITTEN = 10_000
+"""Changes of a transaction."""
 FIRST_BACK_OFF, LAST_BACK_OFF = 0.5, 30.0
 
 _logger = logging.getLogger(__name__)
@@ -68,6 +70,12 @@ class Follower:
         self._building = False
         self._cursors: Mapping[Lane, Cursor] = {}
         """How far the log was taken in."""
+        self._upto: Mapping[Lane, Cursor] = state.cursors()
+        """How far it may be."""
+        self._cut: dict[str, set[str]] = {}
+        """Identities by workspace whose events have to be told anew, since pairs were severed."""
+        self._anew: set[str] = set()
+        """Workspaces that have to be built anew, since any event may be another profile's."""
         self._as_of = 0
         self._now = 0
         self._failures = 0
@@ -82,6 +90,9 @@ class Follower:
         back_off = FIRST_BACK_OFF
         while not stop.is_set():
             try:
+                if not self._catalog.revision():  # the gateway has to make it, or to bring it to this version
+                    stop.wait(POLL)
+                    continue
                 self.start()
                 back_off = FIRST_BACK_OFF
                 while not stop.is_set():
@@ -97,8 +108,13 @@ class Follower:
         self._ready = False
         self._obey()
 
+    def stored(self, cursors: Mapping[Lane, Cursor]) -> None:
+        """Everything up to there is stored, and whom it connects is known to `People`."""
+        self._upto = cursors
+        self._wake.set()
+
     def wake(self) -> None:
-        """Something was stored."""
+        """There is something to do."""
         self._wake.set()
 
     def needs(self) -> int | None:
@@ -113,7 +129,9 @@ class Follower:
         began = time.monotonic()
         self._revision = self._catalog.revision()
         self._configure()
-        self._cursors = self._state.cursors()
+        self._cursors = self._upto
+        self._cut.clear()
+        self._anew.clear()
         by_workspace: dict[str, list[Cohort]] = {}
         for cohort in self._memberships.cohorts():
             by_workspace.setdefault(cohort.workspace, []).append(cohort)
@@ -128,14 +146,16 @@ class Follower:
             self._revision = self._catalog.revision()
             self._configure()
             self._redefine()
-        moment = self._clock()
-        cursors = self._state.cursors()
+        moment, committed = self._clock(), self._state.cursors()
+        cursors = self._upto
         for lane in Lane:
             self._follow(lane, cursors[lane])
         self._cursors = cursors
+        self._drain()
         self._mend()
         self._look()
-        self._as_of = moment
+        if all(cursors[lane].position >= committed[lane].position for lane in Lane):
+            self._as_of = moment
         self._obey()
 
     def _follow(self, lane: Lane, cursor: Cursor) -> None:
@@ -152,6 +172,7 @@ class Follower:
                 break
             start = chunk.end
             if start < cursor.position:
+                self._drain()
                 self._look()
 
     def _look(self) -> None:
@@ -163,8 +184,11 @@ class Follower:
             self._write(outcome)
 
     def _write(self, outcome: Outcome) -> None:
-        if outcome.changes or outcome.renames:
-            self._memberships.apply(outcome.changes, outcome.renames)
+        changes, renames = outcome.changes, outcome.renames
+        # In transactions of bounded size: what a crash leaves undone is caught up with.
+        while changes or renames:
+            self._memberships.apply(changes[:WRITTEN], renames)
+            changes, renames = changes[WRITTEN:], []
 
     def _obey(self) -> None:
         while True:
@@ -176,7 +200,8 @@ class Follower:
 
     # --- people who were connected or cut ---------------------------------------------------------------------------
 
-    def _mend(self) -> None:
+    def _drain(self) -> None:
+        """What `People` found since the last time; at any moment, for events that follow may be of other profiles."""
         self._people.skip(self._spaces)
         for workspace, space in list(self._spaces.items()):
             changes = self._people.drain(workspace)
@@ -184,18 +209,30 @@ class Follower:
                 for identities in changes.sets:
                     space.note(identities)
             if changes.attribution_changed:
+                self._anew.add(workspace)
+            if changes.cut:
+                self._cut.setdefault(workspace, set()).update(changes.cut)
+
+    def _mend(self) -> None:
+        for workspace, space in list(self._spaces.items()):
+            if workspace in self._anew:
                 self._rebuild(workspace)
-            elif changes.cut:
-                self._reload(space, changes.cut)
+            elif workspace in self._cut:
+                self._reload(space, frozenset(self._cut[workspace]))
+        self._anew.clear()
+        self._cut.clear()
 
     def _reload(self, space: Space, identities: frozenset[str]) -> None:
         """Tells anew what is stored about some identities: other events are theirs now."""
         space.attribution = self._people.attribution(space.workspace)
         lines = list(self._stored(space).events(sorted(identities)))
+        theirs = [line for line in lines if space.owner(line) in identities]
         with self._lock:
             nodes = space.population.nodes(sorted(identities))
             space.forget(nodes[nodes >= 0])
-            space.see((line for line in lines if space.owner(line) in identities), again=True)
+        for at in range(0, len(theirs), PIECE):
+            with self._lock:
+                space.see(theirs[at : at + PIECE], again=True)
 
     def _rebuild(self, workspace: str) -> None:
         cohorts = [living.cohort for living in self._spaces[workspace].cohorts.values()]
@@ -302,6 +339,8 @@ class Follower:
         done: Future[T] = Future()
 
         def carry_out() -> None:
+            if not done.set_running_or_notify_cancel():
+                return  # whoever asked was told that it is not done
             try:
                 done.set_result(work())
             except HeadwaterError as error:
@@ -315,4 +354,5 @@ class Follower:
         try:
             return done.result(ANSWER_SECONDS)
         except TimeoutError:
+            done.cancel()
             raise UnavailableError("this takes longer than an answer may; ask again") from None

@@ -42,16 +42,25 @@ class Live(Follower):
     def preview(self, workspace: str, definition: Definition, sample: int) -> Preview:
         """Reads the store in the caller's thread, so that those who live do not wait."""
         space = self._command(lambda: self._space(workspace))
-        with self._lock:
-            wanted, stored, now = space.wanted(definition), self._stored(space), self._now
         made: dict[bytes, Condition] = {}
-        for leaf in wanted:
-            parts = list(stored.selected(leaf, now))
+        moves = space.population.moves
+        while True:
+            with self._lock:
+                if self._spaces.get(workspace, space) is not space:  # built anew meanwhile
+                    space, made = self._spaces[workspace], {}
+                    moves = space.population.moves
+                wanted = [leaf for leaf in space.wanted(definition) if key_of(leaf) not in made]
+                if not wanted:
+                    if moves != space.population.moves:  # profiles were put together anew meanwhile
+                        for condition in made.values():
+                            condition.fit()
+                            condition.judge_all(self._now)
+                    return space.preview(definition, made, sample)
+                stored, now = self._stored(space), self._now
+            parts = list(stored.selected(wanted[0], now))
             # One at a time, so that events wait for none of them for long.
             with self._lock:
-                made[key_of(leaf)] = space.judged(leaf, parts, now)
-        with self._lock:
-            return space.preview(definition, made, sample)
+                made[key_of(wanted[0])] = space.judged(wanted[0], parts, now)
 
     def verify(self) -> dict[str, Any]:
         """Finds every cohort's members anew from the store: `{"cohorts", "members", "differences": [text]}`.
@@ -98,7 +107,7 @@ class Live(Follower):
 
     def _living(self, cohort_id: str) -> tuple[Space, Living]:
         self._check_ready()
-        for space in self._spaces.values():
+        for space in list(self._spaces.values()):
             if cohort_id in space.cohorts:
                 return space, space.cohorts[cohort_id]
         raise UnavailableError("this cohort stands still: a signal it names is gone")

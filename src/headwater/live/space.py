@@ -92,11 +92,14 @@ class Space:
         self._regroup.update(identities)
 
     def _sets(self, identities: set[str]) -> Iterator[tuple[str, ...]]:
-        left = set(identities)
+        left, done = set(identities), set[str]()
         while left:
-            together = self._people.connected(self.workspace, next(iter(left)))
+            # Sets may grow while they are asked for; nobody is put into two of them.
+            together = [each for each in self._people.connected(self.workspace, left.pop()) if each not in done]
             left.difference_update(together)
-            yield together
+            done.update(together)
+            if together:
+                yield tuple(together)
 
     # --- events ----------------------------------------------------------------------------------------------------
 

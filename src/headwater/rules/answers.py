@@ -88,6 +88,7 @@ class ProfileAnswer(msgspec.Struct):
     name: str | None
     identities: list[Identity]
     attributes: dict[str, msgspec.Raw]
+    """Up to `profiles.MOST_ATTRIBUTES`, the first by name."""
     events: int
     first_seen: str | None
     """When the earliest event occurred; `last_seen` the latest; None without events."""

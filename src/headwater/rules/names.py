@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import phonenumbers
 
 from headwater.errors import InvalidError
-from headwater.rules.identity import identity, split_identity
+from headwater.rules.identity import MAX_ID, MAX_TYPE, identity, split_identity
 
 MAX_NAME = 200
 MOST_NEVER = 1_000
@@ -48,7 +48,8 @@ def check_never_connect(values: Sequence[str], region: str | None) -> tuple[str,
         type_, id_ = split_identity(value)
         if not type_:
             type_ = "email" if "@" in value else "phone"
-        known = identity(type_, id_, region) if id_ else None
+        fits = 0 < len(id_) <= MAX_ID and len(type_) <= MAX_TYPE
+        known = identity(type_, id_, region) if fits else None
         if known is None:
             text = f"'{value[:100]}' is neither an e-mail address, nor a phone number, nor an identity as type:id"
             raise InvalidError(text, f"never_connect[{place}]")

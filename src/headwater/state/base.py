@@ -99,10 +99,11 @@ class State(Protocol):
         """All of them, those of a workspace side by side."""
 
     def links_of(self, workspace: str, identity: str, most: int) -> Sequence[Link]:
-        """Links of one identity, up to `most` of them."""
+        """Links of one identity, up to `most` of them. Raises UnavailableError when the disk fails."""
 
     def sever(self, workspace: str, severed: Sequence[Severed]) -> None:
-        """Writes pairs down that connect nothing from now on; one that is there already is cut again, later."""
+        """Writes pairs down that connect nothing from now on; one that is there already is cut again, later. All or
+        none: UnavailableError when the disk fails."""
 
     def severed(self) -> dict[str, list[Severed]]:
         """All severed pairs by workspace."""

@@ -9,6 +9,11 @@ Kind = Literal["event", "clock", "profile", "caught_up"]
 """Why somebody entered or left: an event, a window that moved on, identities that were connected or cut (or a list of
 values that never connect), or something that happened while the engine was away."""
 
+Place = tuple[int, str]
+"""Where a cohort stands in its workspace's list: when it was made (UTC ms), and its id."""
+FIRST: Place = (-1, "")
+"""Before all."""
+
 
 class Cohort(msgspec.Struct, frozen=True):
     """A definition people live by."""
@@ -23,6 +28,10 @@ class Cohort(msgspec.Struct, frozen=True):
     created_ms: int
     filled_ms: int | None = None
     """When its first members were written down; None before that."""
+
+    @property
+    def place(self) -> Place:
+        return self.created_ms, self.id
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -56,10 +65,25 @@ class Member(msgspec.Struct, frozen=True, gc=False):
 
 class Memberships(Protocol):
     """Every verb is durable when it returns. A cohort that is not there (any more) has no members and no changes, and
-    what is written about it is lost without a word."""
+    what is written about it is lost without a word.
+
+    What people's requests come to (all but `cohorts`, `fill`, `members` and `apply`) raises UnavailableError when the
+    disk fails it; then nothing was done."""
 
     def cohorts(self) -> Sequence[Cohort]:
         """All of all workspaces, oldest first."""
+
+    def cohort(self, workspace: str, cohort_id: str) -> Cohort | None:
+        """None where the workspace has no such cohort."""
+
+    def listed(self, workspace: str, after: Place, limit: int) -> Sequence[Cohort]:
+        """A workspace's, by their places from behind `after` on, so oldest first."""
+
+    def names(self, workspace: str) -> Sequence[tuple[str, str]]:
+        """Ids and names of those that are filled, oldest first."""
+
+    def count(self, workspace: str) -> int:
+        """How many a workspace has, filled or not."""
 
     def add(self, cohort: Cohort) -> None:
         """Raises ConflictError when the workspace has one of this name."""

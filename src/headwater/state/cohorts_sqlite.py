@@ -3,6 +3,7 @@
 Apart from the rest of the state, so that many people who come and go do not hold up the pipeline's commits.
 """
 
+import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,10 @@ import apsw
 import msgspec
 
 from headwater.errors import ConflictError, StartError
-from headwater.state.cohorts import Change, Cohort, Kind, Member, Rename
+from headwater.state.cohorts import Change, Cohort, Kind, Member, Place, Rename
+from headwater.state.failures import told
+
+_logger = logging.getLogger(__name__)
 
 PIECE = 10_000
 """Rows of a transaction, where there may be millions to write; also the members read at once."""
@@ -46,10 +50,21 @@ _SCHEMA = (
     CREATE INDEX changes_of_cohort ON changes (cohort, number);
     CREATE INDEX changes_of_identity ON changes (identity, cohort, number);
     """,
+    """
+    -- All that lists and names need: a row may hold a long definition.
+    CREATE INDEX cohorts_of_workspace ON cohorts (workspace, created_ms, id, name, filled_ms);
+    """,
 )
 """One entry a version; a file of version n has run the first n."""
 
-_COHORTS = "SELECT id, workspace, name, definition, created_ms, filled_ms FROM cohorts ORDER BY number"
+_COHORT = "SELECT id, workspace, name, definition, created_ms, filled_ms FROM cohorts"
+_COHORTS = f"{_COHORT} ORDER BY number"
+_ONE = f"{_COHORT} WHERE id = ? AND workspace = ?"
+_LISTED = f"{_COHORT} WHERE workspace = ? AND (created_ms, id) > (?, ?) ORDER BY created_ms, id LIMIT ?"
+_NAMES = """
+    SELECT id, name FROM cohorts INDEXED BY cohorts_of_workspace
+    WHERE workspace = ? AND filled_ms IS NOT NULL ORDER BY number
+"""
 _ADD = """
     INSERT INTO cohorts (id, workspace, name, definition, created_ms, filled_ms) VALUES (?, ?, ?, ?, ?, ?)
 """
@@ -99,31 +114,45 @@ class SqliteMemberships:
             self._clear_away(number)
 
     def cohorts(self) -> Sequence[Cohort]:
-        return [
-            Cohort(id_, workspace, name, msgspec.json.decode(definition), created_ms, filled_ms)
-            for id_, workspace, name, definition, created_ms, filled_ms in self._ask(_COHORTS)
-        ]
+        return [_cohort(*row) for row in self._ask(_COHORTS)]
+
+    def cohort(self, workspace: str, cohort_id: str) -> Cohort | None:
+        return next((_cohort(*row) for row in self._told(_ONE, (cohort_id, workspace))), None)
+
+    def listed(self, workspace: str, after: Place, limit: int) -> Sequence[Cohort]:
+        return [_cohort(*row) for row in self._told(_LISTED, (workspace, *after, limit))]
+
+    def names(self, workspace: str) -> Sequence[tuple[str, str]]:
+        return self._told(_NAMES, (workspace,))
+
+    def count(self, workspace: str) -> int:
+        ((found,),) = self._told("SELECT count(*) FROM cohorts WHERE workspace = ?", (workspace,))
+        return int(found)
 
     def add(self, cohort: Cohort) -> None:
         definition = msgspec.json.encode(cohort.definition).decode()
         row = (cohort.id, cohort.workspace, cohort.name, definition, cohort.created_ms, cohort.filled_ms)
-        with self._transaction(), _one_of_a_name(cohort.name):
+        with told("cohorts"), self._transaction(), _one_of_a_name(cohort.name):
             self._write.execute(_ADD, row)
             number = self._write.last_insert_rowid()
         self._numbers[cohort.id] = number
 
     def retitle(self, cohort_id: str, name: str) -> None:
-        with self._transaction(), _one_of_a_name(name):
+        with told("cohorts"), self._transaction(), _one_of_a_name(name):
             self._write.execute("UPDATE cohorts SET name = ? WHERE id = ?", (name, cohort_id))
 
     def remove(self, cohort_id: str) -> None:
-        number = self._numbers.pop(cohort_id, None)  # from here on nothing is written about it
+        number = self._numbers.get(cohort_id)
         if number is None:
             return
-        with self._transaction():
-            self._write.execute("INSERT INTO removed VALUES (?)", (number,))
+        with told("cohorts"), self._transaction():
+            self._write.execute("INSERT OR IGNORE INTO removed VALUES (?)", (number,))
             self._write.execute("DELETE FROM cohorts WHERE number = ?", (number,))
-        self._clear_away(number)
+        self._numbers.pop(cohort_id, None)  # from here on nothing is written about it
+        try:
+            self._clear_away(number)
+        except apsw.Error as error:  # it is gone all the same
+            _logger.warning("the members of %s are still there, until the next start: %s", cohort_id, error)
 
     def fill(self, cohort_id: str, identities: Iterable[str], at_ms: int) -> None:
         number = self._numbers.get(cohort_id)
@@ -152,7 +181,7 @@ class SqliteMemberships:
         if not (changes or renames):
             return
         with self._transaction():
-            moves = [(self._numbers[each.cohort], each) for each in renames if each.cohort in self._numbers]
+            moves = [(number, each) for each in renames if (number := self._numbers.get(each.cohort)) is not None]
             for number, each in moves:
                 if each.old != each.new:
                     self._write.execute(_MOVE, (each.new, number, each.old))
@@ -163,19 +192,19 @@ class SqliteMemberships:
                     self._write.execute(_NOTE, (number, *_noted(change)))
 
     def since(self, cohort_id: str, identity: str) -> int | None:
-        return next((since_ms for (since_ms,) in self._ask(_SINCE, (self._numbers.get(cohort_id), identity))), None)
+        return next((since_ms for (since_ms,) in self._told(_SINCE, (self._numbers.get(cohort_id), identity))), None)
 
     def page(self, cohort_id: str, after: str, limit: int) -> Sequence[Member]:
-        return [Member(*row) for row in self._ask(_PAGE, (self._numbers.get(cohort_id), after, limit))]
+        return [Member(*row) for row in self._told(_PAGE, (self._numbers.get(cohort_id), after, limit))]
 
     def changes(
         self, cohort_id: str, before: int | None, limit: int, identities: Sequence[str] | None = None
     ) -> Sequence[tuple[int, Change]]:
         about: dict[str, Any] = {"cohort": self._numbers.get(cohort_id), "before": before, "limit": limit}
         if identities is None:
-            found = self._ask(_CHANGES, about)
+            found = self._told(_CHANGES, about)
         else:
-            found = self._ask(_CHANGES_OF, about | {"identities": msgspec.json.encode(identities).decode()})
+            found = self._told(_CHANGES_OF, about | {"identities": msgspec.json.encode(identities).decode()})
         return [
             (number, Change(cohort_id, identity, at_ms, bool(entered), kind, event_id))
             for number, identity, at_ms, entered, kind, event_id in found
@@ -213,6 +242,10 @@ class SqliteMemberships:
         with self._reading:
             return self._read.execute(query, parameters).fetchall()
 
+    def _told(self, query: str, parameters: Any) -> list[Any]:
+        with told("cohorts"):
+            return self._ask(query, parameters)
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._writing:
@@ -224,6 +257,10 @@ class SqliteMemberships:
                 if not self._write.get_autocommit():
                     self._write.execute("ROLLBACK")
                 raise
+
+
+def _cohort(id_: str, workspace: str, name: str, definition: str, created_ms: int, filled_ms: int | None) -> Cohort:
+    return Cohort(id_, workspace, name, msgspec.json.decode(definition), created_ms, filled_ms)
 
 
 def _noted(change: Change) -> tuple[str, int, bool, Kind, str | None]:

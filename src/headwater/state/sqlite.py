@@ -11,9 +11,11 @@ import apsw
 
 from headwater.errors import StartError
 from headwater.events import Lane
-from headwater.readonly import faults_of, look_at, told
+from headwater.readonly import faults_of, look_at
+from headwater.readonly import told as looked_at
 from headwater.rules.connect import Severed
 from headwater.state.base import Account, Cursor, Link, Plan
+from headwater.state.failures import told
 
 KNOWN_LINKS = 50_000
 """Links remembered so that naming them again costs no write; up to twice as many are held."""
@@ -133,21 +135,21 @@ class SqliteStateView(_Reading):
     def __init__(self, path: Path, scratch: Path | None) -> None:
         super().__init__(look_at(path, scratch))
         self._path = path
-        with told(path):
+        with looked_at(path):
             version = int(self._read.pragma("user_version"))
         if version != len(_SCHEMA):
             raise StartError(f"{path} has version {version}, this headwater reads {len(_SCHEMA)}")
 
     def ledger(self) -> dict[Lane, Account]:
-        with told(self._path):
+        with looked_at(self._path):
             return super().ledger()
 
     def unknown(self, links: Iterable[Link]) -> list[Link]:
-        with told(self._path):
+        with looked_at(self._path):
             return super().unknown(links)
 
     def linked(self) -> dict[str, int]:
-        with told(self._path):
+        with looked_at(self._path):
             return super().linked()
 
     def close(self) -> None:
@@ -196,11 +198,12 @@ class SqliteState(_Reading):
             last = piece[-1][:3]
 
     def links_of(self, workspace: str, identity: str, most: int) -> Sequence[Link]:
-        found = self._ask(_LINKS_OF, {"workspace": workspace, "identity": identity, "most": most})
+        with told("the state"):
+            found = self._ask(_LINKS_OF, {"workspace": workspace, "identity": identity, "most": most})
         return [Link(workspace, a, b, first_ms) for a, b, first_ms in found]
 
     def sever(self, workspace: str, severed: Sequence[Severed]) -> None:
-        with self._transaction():
+        with told("the state"), self._transaction():
             self._write.executemany(_SEVER, [(workspace, each.a, each.b, each.until_ms) for each in severed])
 
     def severed(self) -> dict[str, list[Severed]]:

@@ -92,7 +92,8 @@ class ProfileAnswer(BaseModel):
     name: str | None = Field(description="The newest one given.", examples=["Ada"])
     identities: list[IdentityAnswer]
     attributes: dict[str, Any] = Field(
-        description="The newest value of each property of its `customerCreated` events.", examples=[{"plan": "gold"}]
+        description="The newest value of each property of its `customerCreated` events: the first 1,000 by name.",
+        examples=[{"plan": "gold"}],
     )
     events: int = Field(description="How many.", examples=[3])
     first_seen: str | None = Field(

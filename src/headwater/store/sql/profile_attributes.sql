@@ -1,5 +1,6 @@
--- The data of a profile's own events at the moments that are, for one of its properties at least, the newest which gave
--- it: whole texts, since only they tell 1.0 from 1.
+-- The data of a profile's own events at some moments: whole texts, since only they tell 1.0 from 1. Newest first, each
+-- text of a moment once, and no more of them than `most`, nor than have `bytes` bytes together: what is left out is
+-- older than all that is there, or of the oldest moment.
 WITH
     arrayExists(
         (one, other, until) -> toUnixTimestamp64Milli(UUIDv7ToDateTime(id, 'UTC')) <= until
@@ -10,7 +11,7 @@ WITH
         {identities:Array(String)},
         identities[greatest(1, arrayFirstIndex(one -> NOT has({never:Array(String)}, one), identities))]
     ) AS own
-SELECT DISTINCT occurred_ms, data
+SELECT occurred_ms, data
 FROM events
 WHERE workspace = {workspace:String}
   AND hasAny(identities, {identities:Array(String)})
@@ -19,20 +20,27 @@ WHERE workspace = {workspace:String}
   AND occurred_ms <= {last_ms:Int64}
   AND signal = {signal:String}
   AND own
-  AND occurred_ms IN (
-    SELECT max(occurred_ms)
+  AND has({moments:Array(Int64)}, occurred_ms)
+  AND id IN (
+    SELECT one
     FROM (
-        SELECT occurred_ms, arrayJoin(JSONExtractKeysAndValuesRaw(data)) AS property
-        FROM events
-        WHERE workspace = {workspace:String}
-          AND hasAny(identities, {identities:Array(String)})
-          AND reason = ''
-          AND occurred_ms >= {first_ms:Int64}
-          AND occurred_ms <= {last_ms:Int64}
-          AND signal = {signal:String}
-          AND own
+        SELECT one, sum(size) OVER (ORDER BY moment DESC, one ROWS UNBOUNDED PRECEDING) AS upto
+        FROM (
+            SELECT occurred_ms AS moment, min(id) AS one, any(length(data)) AS size
+            FROM events
+            WHERE workspace = {workspace:String}
+              AND hasAny(identities, {identities:Array(String)})
+              AND reason = ''
+              AND occurred_ms >= {first_ms:Int64}
+              AND occurred_ms <= {last_ms:Int64}
+              AND signal = {signal:String}
+              AND own
+              AND has({moments:Array(Int64)}, occurred_ms)
+            GROUP BY moment, sipHash128(data)
+            ORDER BY moment DESC, one
+            LIMIT {most:UInt32}
+        )
     )
-    WHERE property.2 != 'null'
-    GROUP BY property.1
+    WHERE upto <= {bytes:UInt64}
   )
-ORDER BY occurred_ms DESC
+ORDER BY occurred_ms DESC, id
