@@ -85,8 +85,8 @@ class Pipeline:
 
     `probe` is told "planned", "inserted" and "committed" as each becomes durable: crash tests stop there.
     `linger` is in seconds, see `LINGER`. `relieve` is called when the disk is full: it makes some room, if it can.
-    `stored` is told the links of each block that was committed. `needed` says from which position on the log is still
-    read by somebody else, None for none.
+    `stored` is told whenever cursors moved, with the links of the block that was committed. `needed` says from which
+    position on the log is still read by somebody else, None for none.
     """
 
     def __init__(
@@ -249,6 +249,7 @@ class Pipeline:
             cursor, seen = status.cursor, self._seen[lane]
             if lane not in self._upcoming and seen - cursor.position > self._settings.segment_bytes // 4:
                 self._state.commit(Plan(lane, cursor.block, cursor.position, seen, {}), ())
+                self._stored(())
                 self._lanes[lane] = msgspec.structs.replace(status, cursor=Cursor(seen, cursor.block))
 
     def _trim(self, now: float) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness import until
 from headwater.live.live import Live
@@ -96,3 +97,15 @@ def test_a_command_that_nobody_waits_for_is_not_carried_out(parts: Parts, monkey
         rig.live.define(cohort, definition)  # nobody steps
     rig.live.step()
     assert rig.live.figures().cohorts == 0
+
+
+def test_cursors_that_pass_over_the_other_lane_are_followed(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the members would be called as old as the last block for good."""
+    rig = Rig(parts, plan())
+    rig.define(NEVER_LEFT)
+    small = structs.replace(parts.pipeline._settings, segment_bytes=4)
+    monkeypatch.setattr(parts.pipeline, "_settings", small)
+    rig.send([bought("email:b@x.example")])
+    rig.now += 1
+    rig.live.step()
+    assert rig.live.as_of() == rig.now
