@@ -138,6 +138,11 @@ def received_ms(id_bytes: bytes) -> int:
     return int.from_bytes(id_bytes[:6], "big")
 
 
+def received_of(event_id: str) -> int:
+    """The same of an event's id as text."""
+    return received_ms(bytes.fromhex(event_id[:8] + event_id[9:13]))
+
+
 def month_of(ms: int) -> int:
     """The UTC month of a moment as 202611: the store's partition of an event received then."""
     moment = datetime.fromtimestamp(ms / 1000, UTC)

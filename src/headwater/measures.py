@@ -21,6 +21,7 @@ from headwater.rules.numbers import SCALE, parsed, text
 from headwater.rules.rollup import start_of
 from headwater.signals import Aggregation, Period, Signal, SignalType
 from headwater.store.base import Store
+from headwater.store.queries import whose
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 """A period's, in a cursor."""
@@ -115,18 +116,9 @@ class Measures:
 
     def _about(self, workspace: str, slug: str, filters: Filters) -> dict[str, Any]:
         """The parameters that both queries share: whose events, and which of them belong to a profile."""
-        found = self._people.attribution(workspace)
-        return {
-            "workspace": workspace,
-            "signal": slug,
-            "from_ms": filters.from_ms,
-            "to_ms": filters.to_ms,
-            "identities": list(self._people.connected(workspace, filters.identity)) if filters.identity else [],
-            "never": sorted(found.never),
-            "ones": [pair.a for pair in found.severed],
-            "others": [pair.b for pair in found.severed],
-            "untils": [pair.until_ms for pair in found.severed],
-        }
+        identities = self._people.connected(workspace, filters.identity) if filters.identity else ()
+        about = {"workspace": workspace, "signal": slug, "from_ms": filters.from_ms, "to_ms": filters.to_ms}
+        return about | whose(self._people.attribution(workspace), identities)
 
 
 def _from(period: Period, cursor: str | None) -> int:

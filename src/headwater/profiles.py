@@ -30,6 +30,7 @@ from headwater.rules.values import canonical
 from headwater.signals import Aggregation, Signal, SignalType
 from headwater.state.cohorts import Memberships
 from headwater.store.base import Store
+from headwater.store.queries import whose
 
 MOST_ATTRIBUTES = 1000
 """Attributes of a profile that are shown: the first by name."""
@@ -151,15 +152,7 @@ class Profiles:
 
     def _about(self, workspace: str, connected: Sequence[str]) -> dict[str, Any]:
         """What all queries share: whose events, and which of them belong to nobody."""
-        attribution = self._people.attribution(workspace)
-        return {
-            "workspace": workspace,
-            "identities": list(connected),
-            "never": sorted(attribution.never),
-            "ones": [each.a for each in attribution.severed],
-            "others": [each.b for each in attribution.severed],
-            "untils": [each.until_ms for each in attribution.severed],
-        }
+        return {"workspace": workspace} | whose(self._people.attribution(workspace), connected)
 
     def _name(self, about: dict[str, Any], own: Sequence[Facts]) -> str | None:
         named = [row["named_ms"] for row in own if row["named"]]

@@ -26,7 +26,6 @@ from headwater.rules.cohort import (
     Step,
     Window,
     leaves,
-    signals_in,
 )
 from headwater.rules.cohort import Any as AnyOf
 from headwater.rules.cohort import Test as Comparison
@@ -106,7 +105,6 @@ def test_the_definition_of_the_design() -> None:
             ),
         )
     )
-    assert signals_in(found.where) == {"ordered", "addToCart", "optedOut", "health-score", "api-calls"}
 
 
 def test_several_measures_are_several_conditions() -> None:

@@ -17,12 +17,11 @@ from headwater.rules.cohort import Path
 from headwater.rules.cohort import Test as Comparison
 from headwater.rules.connect import attributed
 from headwater.rules.match import matcher
-from headwater.rules.numbers import billionths, text
+from headwater.rules.numbers import LIMB, billionths, text
 from headwater.rules.profile import attribute_of
 from headwater.rules.values import at, canonical
 from headwater.signals import Aggregation
 from headwater.store.compile import (
-    LIMB,
     Query,
     Scope,
     attributes,

@@ -12,6 +12,7 @@ import msgspec
 from headwater.catalog.base import Change, Key, Workspace
 from headwater.errors import ConflictError, CorruptionError, StartError, UnavailableError
 from headwater.signals import SchemaVersion, Signal
+from headwater.transactions import transaction
 
 Record = Workspace | Key | Signal | SchemaVersion | Change
 
@@ -98,7 +99,7 @@ class Database(Tables):
             raise StartError(f"cannot open the catalog {path}: {error}") from error
 
     def _migrate(self) -> None:
-        with self._at_once():
+        with transaction(self._connection):
             done = self.version()
             if done > VERSION:
                 raise StartError("the catalog was made by a newer headwater")
@@ -114,18 +115,8 @@ class Database(Tables):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All `put` inside become durable together, or none does: UnavailableError."""
-        with _told(), self._at_once():
+        with _told(), transaction(self._connection):
             yield
-
-    @contextmanager
-    def _at_once(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
 
     def put(self, record: Record) -> None:
         """Inserts it, or changes of it what can change."""

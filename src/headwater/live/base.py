@@ -6,9 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from headwater.rules.cohort import Definition, Leaf
-from headwater.state.cohorts import Change, Cohort, Kind, Member, Memberships, Rename
-
-__all__ = ["Change", "Cohort", "Explained", "Kind", "Member", "Memberships", "Preview", "Questions", "Rename"]
+from headwater.state.cohorts import Cohort
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -18,7 +16,8 @@ class Explained(msgspec.Struct, frozen=True):
     holds: bool
     observed: Any
     """A count; a sum or average (a number, None for an average of nothing); for a sequence the times (ms) of the
-    steps it got to, one a step; a state's, metric's or attribute's value, None when there is none."""
+    steps it got to, one a step; a state's, metric's or attribute's value, None when there is none. None for an
+    identity never seen."""
 
 
 class Preview(msgspec.Struct, frozen=True):
@@ -48,7 +47,8 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Questions(Protocol):
-    """Safe to ask from any thread. Raises UnavailableError while the engine catches up after its start."""
+    """Safe to ask from any thread. Raises UnavailableError while the engine catches up after its start, for a cohort
+    that is not followed, and where something takes longer than an answer may."""
 
     def define(self, cohort: Cohort, definition: Definition) -> None:
         """It lives from here on: returns when its first members are found and written down."""

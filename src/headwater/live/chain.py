@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from headwater.events import Line
+from headwater.live.arrays import Bools, Ints, Nodes, Places
 from headwater.live.crowd import Crowd
 from headwater.live.facts import Facts
-from headwater.live.kept import NEVER, Bools, Columns, Ints, Kept, Nodes, Verdict, inside
+from headwater.live.kept import NEVER, Columns, Kept, Verdict, inside, turns
 from headwater.rules import cohort
 from headwater.rules.match import matcher
 
@@ -59,19 +59,18 @@ class Chain(Kept):
     def judge(self, crowd: Crowd, now: int) -> Verdict:
         self._now = now
         holds = np.zeros(len(crowd), np.bool_)
-        due = None if self._leaf.window.within_ms is None else np.full(len(crowd), NEVER)
+        within = self._leaf.window.within_ms
+        due = None if within is None else np.full(len(crowd), NEVER)
         found = self._times(crowd)
         # A few profiles at a time, so that a profile's number and a time fit into one sortable number.
         for first in range(0, len(crowd), _AT_ONCE):
             self._judge(found, first, min(first + _AT_ONCE, len(crowd)), now, holds)
-        if due is not None:
+        if within is not None and due is not None:
             for profiles, ms in found:
-                np.minimum.at(due, profiles, self._changes(ms, now))
+                np.minimum.at(due, profiles, turns(within, ms, now))
         return Verdict(holds, due)
 
-    def _judge(
-        self, found: Sequence[tuple[npt.NDArray[np.intp], Ints]], first: int, last: int, now: int, holds: Bools
-    ) -> None:
+    def _judge(self, found: Sequence[tuple[Places, Ints]], first: int, last: int, now: int, holds: Bools) -> None:
         reached: Ints | None = None
         for profiles, ms in found:
             own = (profiles >= first) & (profiles < last) & inside(self._leaf.window, ms, now)
@@ -80,18 +79,11 @@ class Chain(Kept):
         if reached is not None:
             holds[first + (reached >> _TIME_BITS)] = True
 
-    def _times(self, crowd: Crowd) -> list[tuple[npt.NDArray[np.intp], Ints]]:
+    def _times(self, crowd: Crowd) -> list[tuple[Places, Ints]]:
         """Profile and time of each fact, by step."""
         groups = crowd.groups
         found = [facts.of(crowd.nodes) for facts in self._facts]
         return [(groups[places], ms) for places, (ms,) in found]
-
-    def _changes(self, ms: Ints, now: int) -> Ints:
-        within = self._leaf.window.within_ms
-        assert within is not None
-        in_window = (ms > now - within) & (ms <= now)
-        changes: Ints = np.where(in_window, ms + within, np.where(ms > now, ms, NEVER))
-        return changes
 
     def observe(self, crowd: Crowd, now: int) -> Any:
         times = [sorted(ms[inside(self._leaf.window, ms, now)].tolist()) for _, ms in self._times(crowd)]

@@ -4,24 +4,20 @@ from collections.abc import Callable
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from headwater.live.arrays import NOBODY, Bools, Ints, Nodes, grown
 from headwater.live.chain import Chain
-from headwater.live.crowd import Crowd, Population, grown
+from headwater.live.crowd import Crowd, Population
 from headwater.live.kept import NEVER, Kept, performed
 from headwater.live.metered import Metered
 from headwater.live.newest import Newest
 from headwater.rules import cohort
 from headwater.rules.cohort import Attribute, Leaf, Metric, Node, Performed, State
 
-Nodes = npt.NDArray[np.int32]
-Bools = npt.NDArray[np.bool_]
-
 AT_ONCE = 100_000
 """Profiles judged together, so that memory stays bounded."""
 AHEAD = 60_000
 """How far ahead (ms) it is known who is due."""
-_NOBODY: Nodes = np.empty(0, np.int32)
 
 
 def key_of(leaf: Leaf) -> bytes:
@@ -57,9 +53,9 @@ class Condition:
         """Whether it holds for somebody of whom nothing is known."""
         self.holds = np.full(population.room, self.empty)
         """By root."""
-        self._due: npt.NDArray[np.int64] | None = None
+        self._due: Ints | None = None
         self._horizon = 0
-        self._soon = _NOBODY
+        self._soon = NOBODY
         """Every root that is due before the horizon, and maybe others: all of them are looked through rarely."""
 
     def fit(self) -> None:
@@ -74,14 +70,14 @@ class Condition:
     def flush(self) -> Nodes:
         """The nodes about which something new is known since the last time."""
         if not self.dirty:
-            return _NOBODY
+            return NOBODY
         self.dirty = False
         return self.kept.flush()
 
     def due(self, now: int) -> Nodes:
         """The roots to be judged again since time has passed."""
         if self._due is None:
-            return _NOBODY
+            return NOBODY
         if now >= self._horizon:
             self._horizon = now + AHEAD
             self._soon = np.flatnonzero(self._due < self._horizon).astype(np.int32)
@@ -95,7 +91,7 @@ class Condition:
     def judge(self, roots: Nodes, now: int) -> Nodes:
         """Judges these profiles; those for which it holds now and did not before, or the other way round."""
         changed = [self._judge(roots[at : at + AT_ONCE], now) for at in range(0, len(roots), AT_ONCE)]
-        return np.concatenate(changed) if changed else _NOBODY
+        return np.concatenate(changed) if changed else NOBODY
 
     def _judge(self, roots: Nodes, now: int) -> Nodes:
         verdict = self.kept.judge(self._population.crowd(roots), now)

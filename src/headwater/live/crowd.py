@@ -1,18 +1,13 @@
 """People as numbers: every identity of a workspace is a node, every profile the set of nodes that share a root."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from headwater.rules.cohort import PERSON
-from headwater.rules.identity import CONTACTS
+from headwater.live.arrays import Bools, Nodes, Places, grown
+from headwater.rules.cohort import is_subject
 from headwater.rules.profile import representative
-
-Nodes = npt.NDArray[np.int32]
-Bools = npt.NDArray[np.bool_]
 
 _FIRST_ROOM = 1 << 10
 
@@ -22,13 +17,13 @@ class Crowd(msgspec.Struct, frozen=True):
 
     roots: Nodes
     nodes: Nodes
-    starts: npt.NDArray[np.intp]
+    starts: Places
 
     def __len__(self) -> int:
         return len(self.roots)
 
     @property
-    def groups(self) -> npt.NDArray[np.intp]:
+    def groups(self) -> Places:
         """For each node the place of its profile."""
         lengths = np.diff(np.append(self.starts, len(self.nodes)))
         return np.repeat(np.arange(len(self.roots)), lengths)
@@ -131,10 +126,6 @@ class Population:
             found[starts[place] : starts[place] + len(nodes)] = nodes
         return Crowd(roots, found, starts)
 
-    def members(self, root: int) -> list[str]:
-        """The identities of a profile, sorted."""
-        return sorted(self.identities[node] for node in self.nodes_of(root))
-
     def regroup(self, sets: Iterable[Iterable[str]]) -> None:
         """Makes each of these sets of identities one profile. Together they are whole profiles, old and new; those
         that no event of ours has named yet are left out."""
@@ -158,14 +149,3 @@ class Population:
         self._root[nodes] = root
         for subject, mask in self._universes.items():
             mask[root] = any(is_subject(self.identities[node], subject) for node in nodes)
-
-
-def is_subject(identity: str, subject: str) -> bool:
-    """Whether a profile with this identity is one of the kind."""
-    type_ = identity.partition(":")[0]
-    return type_ in CONTACTS if subject == PERSON else type_ == subject
-
-
-def grown(array: npt.NDArray[Any], room: int, fill: object) -> npt.NDArray[Any]:
-    """The array with more room behind, filled."""
-    return np.concatenate((array, np.full(room - len(array), fill, array.dtype)))

@@ -5,15 +5,13 @@ of runs. Nothing here knows what a node is.
 """
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Nodes = npt.NDArray[np.int32]
+from headwater.live.arrays import Ints, Nodes, Places
 
 FACTOR = 6
 """A run is merged into the one before it unless that is so many times longer."""
 
-Columns = tuple[npt.NDArray[np.int64], ...]
+Columns = tuple[Ints, ...]
 """Time (ms), and where there is a number its two limbs."""
 
 
@@ -23,9 +21,6 @@ class Facts:
     def __init__(self, numbers: bool = False) -> None:
         self._width = 3 if numbers else 1
         self._runs: list[tuple[Nodes, Columns]] = []
-
-    def __len__(self) -> int:
-        return sum(len(nodes) for nodes, _ in self._runs)
 
     @property
     def nbytes(self) -> int:
@@ -41,9 +36,9 @@ class Facts:
             run = _merged(self._runs.pop(), run, floor)
         self._runs.append(run)
 
-    def of(self, nodes: Nodes) -> tuple[npt.NDArray[np.intp], Columns]:
+    def of(self, nodes: Nodes) -> tuple[Places, Columns]:
         """The facts of these nodes, in no order: for each the place of its node in `nodes`, and its columns."""
-        places: list[npt.NDArray[np.intp]] = []
+        places: list[Places] = []
         found: list[Columns] = []
         for run_nodes, columns in self._runs:
             first = np.searchsorted(run_nodes, nodes, "left")

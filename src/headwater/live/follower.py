@@ -18,7 +18,6 @@ from headwater.catalog.base import Definitions
 from headwater.clock import now_ms
 from headwater.errors import HeadwaterError, InvalidError, UnavailableError
 from headwater.events import Lane, decode_lines
-from headwater.live.base import Cohort, Memberships
 from headwater.live.conditions import Condition
 from headwater.live.loading import Stored
 from headwater.live.space import Living, Outcome, Space
@@ -27,6 +26,7 @@ from headwater.people import People
 from headwater.rules.cohort import Definition, Leaf
 from headwater.rules.grammar import parse
 from headwater.state.base import Cursor, State
+from headwater.state.cohorts import Cohort, Kind, Memberships
 from headwater.store.base import Store
 
 PIECE = 5_000
@@ -244,7 +244,7 @@ class Follower:
 
     # --- cohorts ----------------------------------------------------------------------------------------------------
 
-    def _built(self, workspace: str, cohorts: Sequence[Cohort], kind: str = "caught_up") -> Space:
+    def _built(self, workspace: str, cohorts: Sequence[Cohort], kind: Kind = "caught_up") -> Space:
         """A workspace from the store alone, with what that changes written down."""
         self._people.drain(workspace)
         self._now = max(self._now, self._clock())
@@ -261,8 +261,7 @@ class Follower:
             if cohort.filled_ms is None:
                 self._fill(space, living)
             else:
-                known = [member.identity for member in self._memberships.members(cohort.id)]
-                self._write(space.reconcile(living, known, kind, self._now))  # type: ignore[arg-type]
+                self._reconcile(space, living, kind)
         return space
 
     def _live(self, space: Space, cohort: Cohort, definition: Definition) -> Living:
@@ -275,13 +274,12 @@ class Follower:
 
     def _loaded(self, space: Space, wanted: Sequence[Leaf]) -> list[Condition]:
         stored = self._stored(space)
-        made = []
-        for leaf in wanted:
-            condition = Condition(leaf, space.population, self._now)
-            stored.load(condition, space.population, self._now)
-            condition.judge_all(self._now)
-            made.append(condition)
-        return made
+        return [space.judged(leaf, stored.selected(leaf, self._now), self._now) for leaf in wanted]
+
+    def _reconcile(self, space: Space, living: Living, kind: Kind) -> None:
+        """Writes down what differs from the members written down last."""
+        known = (member.identity for member in self._memberships.members(living.cohort.id))
+        self._write(space.reconcile(living, known, kind, self._now))
 
     def _stored(self, space: Space) -> Stored:
         upto = {lane: cursor.block for lane, cursor in self._cursors.items()}
@@ -303,9 +301,7 @@ class Follower:
                 if definition != living.definition:
                     with self._lock:
                         space.dismiss(living.cohort.id)
-                    known = [member.identity for member in self._memberships.members(living.cohort.id)]
-                    anew = self._live(space, living.cohort, definition)
-                    self._write(space.reconcile(anew, known, "caught_up", self._now))
+                    self._reconcile(space, self._live(space, living.cohort, definition), "caught_up")
 
     # --- commands ---------------------------------------------------------------------------------------------------
 

@@ -12,17 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.events import Line
-from headwater.live.crowd import Crowd, grown
+from headwater.live.arrays import Bools, Ints, Nodes, Places, grown
+from headwater.live.crowd import Crowd
 from headwater.live.facts import Facts
-from headwater.live.limbs import Sums, averages_hold, counts_hold, joined, split, sums_hold
+from headwater.live.limbs import Sums, averages_hold, columns, counts_hold, joined, sums_hold
 from headwater.rules.cohort import Bound, Performed, Window
 from headwater.rules.match import matcher
 from headwater.rules.numbers import SCALE, billionths, plain
 from headwater.rules.values import at
-
-Ints = npt.NDArray[np.int64]
-Nodes = npt.NDArray[np.int32]
-Bools = npt.NDArray[np.bool_]
 
 NEVER = np.iinfo(np.int64).max
 """Due never: only an event can change the judgement."""
@@ -119,10 +116,8 @@ class Measured(Kept):
         return True
 
     def _limbs(self) -> tuple[Ints, Ints]:
-        limbs = [split(number) for number in self._numbers]
-        self._numbers = []
-        pairs = np.array(limbs, np.int64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
+        numbers, self._numbers = self._numbers, []
+        return columns(numbers)
 
     def _held(self, counts: Ints, sums: Sums | None) -> Bools:
         return measured(self._measure, counts, sums, self._bounds)
@@ -160,8 +155,8 @@ class Tally(Measured):
             np.add.at(self._hi, nodes, hi)
             np.add.at(self._lo, nodes, lo)
             # So that limbs never overflow, however long this runs.
-            self._hi[nodes] += self._lo[nodes] >> 40
-            self._lo[nodes] &= (1 << 40) - 1
+            settled = Sums(self._hi[nodes], self._lo[nodes]).settled()
+            self._hi[nodes], self._lo[nodes] = settled.hi, settled.lo
 
     def touched(self) -> Nodes:
         return np.nonzero(self._counts)[0].astype(np.int32)
@@ -218,19 +213,19 @@ class Recent(Measured):
 
     def judge(self, crowd: Crowd, now: int) -> Verdict:
         self._now = now
-        counts, sums, profiles, ms, inside = self._totals(crowd, now)
+        counts, sums, profiles, ms = self._totals(crowd, now)
         due = np.full(len(crowd), NEVER)
-        np.minimum.at(due, profiles, np.where(inside, ms + self._within, np.where(ms > now, ms, NEVER)))
+        np.minimum.at(due, profiles, turns(self._within, ms, now))
         return Verdict(self._held(counts, sums), due)
 
     def observe(self, crowd: Crowd, now: int) -> Any:
         return told(self._measure, *self._totals(crowd, now)[:2])
 
-    def _totals(self, crowd: Crowd, now: int) -> tuple[Ints, Sums | None, npt.NDArray[np.intp], Ints, Bools]:
+    def _totals(self, crowd: Crowd, now: int) -> tuple[Ints, Sums | None, Places, Ints]:
         places, (ms, *limbs) = self._facts.of(crowd.nodes)
         profiles = crowd.groups[places]
-        inside = (ms > now - self._within) & (ms <= now)
-        return *summed(len(crowd), profiles[inside], [limb[inside] for limb in limbs]), profiles, ms, inside
+        held = inside(self._window, ms, now)
+        return *summed(len(crowd), profiles[held], [limb[held] for limb in limbs]), profiles, ms
 
     def forget(self, nodes: Nodes) -> None:
         self._facts.forget(nodes)
@@ -245,7 +240,7 @@ def performed(leaf: Performed, room: int) -> Kept:
     return Tally(leaf, room) if leaf.window.within_ms is None else Recent(leaf)
 
 
-def summed(profiles: int, of: npt.NDArray[np.intp], limbs: Sequence[Ints]) -> tuple[Ints, Sums | None]:
+def summed(profiles: int, of: Places, limbs: Sequence[Ints]) -> tuple[Ints, Sums | None]:
     """Counts, and sums where there are numbers, by profile."""
     counts = np.bincount(of, minlength=profiles).astype(np.int64)
     if not limbs:
@@ -285,6 +280,12 @@ def inside(window: Window, ms: Ints, now: int) -> Bools:
     if window.to_ms is not None:
         held &= ms < window.to_ms
     return held
+
+
+def turns(within_ms: int, ms: Ints, now: int) -> Ints:
+    """When each time begins or ceases to count in a window that ends now; NEVER for one that is over."""
+    found: Ints = np.where(ms > now, ms, np.where(ms > now - within_ms, ms + within_ms, NEVER))
+    return found
 
 
 def _by_profile(column: npt.NDArray[np.signedinteger[Any]], crowd: Crowd) -> Ints:

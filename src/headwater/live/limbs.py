@@ -1,4 +1,4 @@
-"""Exact sums in arrays: a number of billionths (up to 80 bits) as two 64-bit limbs, V = hi * 2**40 + lo.
+"""Exact sums in arrays: a number of billionths (up to 80 bits) as two 64-bit limbs (`rules.numbers.LIMB`).
 
 Limbs add up apart, in any order; four million numbers below `rules.numbers.LARGEST` fit before one could overflow.
 """
@@ -7,15 +7,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from headwater.live.arrays import Bools, Ints
 from headwater.rules.cohort import Bound
+from headwater.rules.numbers import LIMB
 
-BITS = 40
-MASK = (1 << BITS) - 1
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+MASK = (1 << LIMB) - 1
 
 
 class Sums(msgspec.Struct, frozen=True):
@@ -25,17 +22,23 @@ class Sums(msgspec.Struct, frozen=True):
     lo: Ints
 
     def settled(self) -> "Sums":
-        return Sums(self.hi + (self.lo >> BITS), self.lo & MASK)
+        return Sums(self.hi + (self.lo >> LIMB), self.lo & MASK)
 
 
 def split(number: int) -> tuple[int, int]:
     """The limbs of a number."""
-    return number >> BITS, number & MASK
+    return number >> LIMB, number & MASK
+
+
+def columns(numbers: list[int]) -> tuple[Ints, Ints]:
+    """Their limbs: hi and lo."""
+    pairs = np.array([split(number) for number in numbers], np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
 
 
 def joined(hi: Any, lo: Any) -> int:
     """The number of two limbs, settled or not."""
-    return (int(hi) << BITS) + int(lo)
+    return (int(hi) << LIMB) + int(lo)
 
 
 def counts_hold(counts: Ints, bounds: tuple[Bound, ...]) -> Bools:

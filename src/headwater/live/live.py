@@ -5,11 +5,12 @@ from functools import partial
 from typing import Any
 
 from headwater.errors import UnavailableError
-from headwater.live.base import Cohort, Explained, Figures, Preview
+from headwater.live.base import Explained, Figures, Preview
 from headwater.live.conditions import Condition, key_of
 from headwater.live.follower import Follower
 from headwater.live.space import Living, Space
 from headwater.rules.cohort import Definition
+from headwater.state.cohorts import Cohort
 
 
 class Live(Follower):
@@ -37,7 +38,7 @@ class Live(Follower):
     def explain(self, cohort_id: str, identity: str) -> Sequence[Explained]:
         with self._lock:
             space, living = self._living(cohort_id)
-            return space.explain(living.definition, identity, self._now, lambda leaf: space.conditions[key_of(leaf)])
+            return space.explain(living, identity, self._now)
 
     def preview(self, workspace: str, definition: Definition, sample: int) -> Preview:
         """Reads the store in the caller's thread, so that those who live do not wait."""
@@ -110,4 +111,4 @@ class Live(Follower):
         for space in list(self._spaces.values()):
             if cohort_id in space.cohorts:
                 return space, space.cohorts[cohort_id]
-        raise UnavailableError("this cohort stands still: a signal it names is gone")
+        raise UnavailableError("this cohort is not followed: it is gone, or see why in the engine's log")

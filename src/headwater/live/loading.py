@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from headwater.events import Lane, Line
-from headwater.live.conditions import Condition
 from headwater.live.crowd import Population
 from headwater.live.kept import Columns
 from headwater.rules import cohort
@@ -57,11 +56,6 @@ class Stored:
         names = ("id", "signal", "occurred_ms", "identities", "name", "data", "value")
         for id_, signal, ms, named, name, data, value in zip(*(columns[each].tolist() for each in names), strict=True):
             yield Line(id_, signal, "", None, ms, "", "", list(named), name, msgspec.Raw(data), None, "", value)
-
-    def load(self, condition: Condition, population: Population, now: int) -> None:
-        """Tells a new condition all it wants to know. Whoever is not of the population is left out."""
-        for step, columns in self.selected(condition.leaf, now):
-            condition.kept.load(step, placed(columns, population))
 
     def selected(self, leaf: Leaf, now: int) -> Iterator[Selected]:
         """A condition's facts, by the step that they are for."""

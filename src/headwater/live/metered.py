@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from headwater.events import Line
+from headwater.live.arrays import Bools, Ints, Nodes, Places
 from headwater.live.crowd import Crowd
 from headwater.live.facts import Facts
-from headwater.live.kept import NEVER, Bools, Columns, Ints, Kept, Nodes, Verdict, measured, summed, told
-from headwater.live.limbs import Sums, joined, split
+from headwater.live.kept import NEVER, Columns, Kept, Verdict, measured, summed, told
+from headwater.live.limbs import Sums, columns, joined
 from headwater.rules.cohort import Metric
 from headwater.rules.numbers import parsed, plain
 from headwater.rules.rollup import next_start, period_start, periods_back
@@ -37,9 +37,8 @@ class Metered(Kept):
 
     def flush(self) -> Nodes:
         nodes, ms = self._seen()
-        limbs = np.array([split(number) for number in self._numbers], np.int64).reshape(-1, 2)
+        self._facts.add(nodes, ms, *columns(self._numbers), floor=self._since)
         self._numbers = []
-        self._facts.add(nodes, ms, limbs[:, 0], limbs[:, 1], floor=self._since)
         return nodes
 
     def load(self, step: int, columns: Columns) -> None:
@@ -67,14 +66,14 @@ class Metered(Kept):
             return plain(joined(extremes.hi[0], extremes.lo[0])) if len(profiles) else None
         return told(self._leaf.aggregation, *summed(1, profiles, limbs))
 
-    def _found(self, crowd: Crowd, now: int) -> tuple[npt.NDArray[np.intp], Ints, list[Ints], int, int]:
+    def _found(self, crowd: Crowd, now: int) -> tuple[Places, Ints, list[Ints], int, int]:
         """Profile, time and limbs of the facts, and from when to when the periods last."""
         period = self._leaf.period
         places, (ms, *limbs) = self._facts.of(crowd.nodes)
         first = periods_back(period, period_start(period, now), self._leaf.periods - 1)
         return crowd.groups[places], ms, limbs, first, next_start(period, period_start(period, now))
 
-    def _held(self, count: int, profiles: npt.NDArray[np.intp], limbs: list[Ints]) -> Bools:
+    def _held(self, count: int, profiles: Places, limbs: list[Ints]) -> Bools:
         leaf = self._leaf
         if leaf.aggregation in ("min", "max"):
             places, extremes = self._extremes(profiles, limbs)
@@ -83,7 +82,7 @@ class Metered(Kept):
             return holds
         return measured(leaf.aggregation, *summed(count, profiles, limbs), leaf.bounds)
 
-    def _extremes(self, profiles: npt.NDArray[np.intp], limbs: list[Ints]) -> tuple[npt.NDArray[np.intp], Sums]:
+    def _extremes(self, profiles: Places, limbs: list[Ints]) -> tuple[Places, Sums]:
         """The profiles that have numbers, ascending, with the least or greatest of each."""
         order = np.lexsort((limbs[1], limbs[0], profiles))
         profiles = profiles[order]

@@ -2,14 +2,16 @@
 
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from headwater.events import Line
+from headwater.live.arrays import Nodes
 from headwater.live.crowd import Crowd
-from headwater.live.kept import Columns, Kept, Nodes, Verdict
+from headwater.live.kept import Columns, Kept, Verdict
 from headwater.rules.cohort import Attribute, State
 from headwater.rules.match import value_matcher
 from headwater.rules.profile import attribute_of
@@ -27,10 +29,10 @@ class Newest(Kept):
     def __init__(self, leaf: State | Attribute) -> None:
         super().__init__()
         self._attribute = leaf.name if isinstance(leaf, Attribute) else None
-        self._matches = value_matcher(leaf.tests)
-        self._missing = self._matches(None)
+        matches = value_matcher(leaf.tests)
+        self._missing = matches(None)
+        self._fits = lru_cache(_REMEMBERED)(lambda text: matches(msgspec.json.decode(text)))
         self._newest: dict[int, Found] = {}
-        self._judged: dict[str, bool] = {}
 
     def see(self, step: int, node: int, line: Line, data: Callable[[], dict[str, Any]]) -> bool:
         text = line.value if self._attribute is None else attribute_of(self._attribute, line.signal, line.name, data)
@@ -69,14 +71,6 @@ class Newest(Kept):
         for place, (_, text) in newest.items():
             holds[place] = self._fits(text)
         return Verdict(holds, None)
-
-    def _fits(self, text: str) -> bool:
-        judged = self._judged.get(text)
-        if judged is None:
-            if len(self._judged) >= _REMEMBERED:
-                self._judged.clear()
-            judged = self._judged[text] = self._matches(msgspec.json.decode(text))
-        return judged
 
     def observe(self, crowd: Crowd, now: int) -> Any:
         found = [self._newest[node] for node in crowd.nodes.tolist() if node in self._newest]

@@ -1,26 +1,27 @@
 """One workspace alive: its people, the conditions of its cohorts, and who is in which."""
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from headwater.events import Line, received_ms
-from headwater.live.base import Change, Cohort, Explained, Kind, Preview, Rename
+from headwater.events import Line, received_of
+from headwater.live.arrays import NOBODY, Bools, Nodes, grown
+from headwater.live.base import Explained, Preview
 from headwater.live.conditions import Condition, Formula, formula, key_of
-from headwater.live.crowd import Population, grown
+from headwater.live.crowd import Population
 from headwater.live.loading import Selected, placed
 from headwater.people import People
 from headwater.rules import cohort
 from headwater.rules.cohort import Attribute, Definition, Leaf, leaves
 from headwater.rules.connect import Attribution
-from headwater.rules.profile import ATTRIBUTES_SIGNAL
+from headwater.rules.profile import ATTRIBUTES_SIGNAL, NAME
+from headwater.state.cohorts import Change, Cohort, Kind, Rename
 
-Nodes = npt.NDArray[np.int32]
-Bools = npt.NDArray[np.bool_]
+_ANY = ""
+"""In place of a signal's slug: something that any event may carry."""
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -31,6 +32,8 @@ class Living:
     def __init__(self, cohort: Cohort, definition: Definition, holds: Formula, room: int) -> None:
         self.cohort = cohort
         self.definition = definition
+        self.keys = frozenset(map(key_of, leaves(definition.where)))
+        """Of its conditions."""
         self.holds = holds
         self.members = np.zeros(room, np.bool_)
         """By root."""
@@ -69,8 +72,6 @@ class Space:
         self.conditions: dict[bytes, Condition] = {}
         self._people = people
         self._interests: dict[str, list[tuple[Condition, int]]] = {}
-        self._everywhere: list[Condition] = []
-        """Conditions about something that any event may carry."""
         self._causes: dict[int, str] = {}
         """Node to the event that was about it last, since the last look."""
         self._fresh: list[int] = []
@@ -113,8 +114,8 @@ class Space:
             if line.reason:
                 continue
             nodes = [self._node(identity, line.id) for identity in line.identities]
-            interests = self._interests.get(line.signal, ())
-            if not interests and not self._everywhere:
+            interests = (*self._interests.get(line.signal, ()), *self._interests.get(_ANY, ()))
+            if not interests:
                 continue
             owner = line.identities[0] if plain else self.owner(line)
             if owner is not None:
@@ -140,9 +141,6 @@ class Space:
             condition.fit()
             if condition.kept.see(step, node, line, data):
                 condition.dirty = told = True
-        for condition in self._everywhere:
-            if condition.kept.see(0, node, line, data):
-                condition.dirty = told = True
         if told and not again:
             self._causes[node] = line.id
 
@@ -167,14 +165,12 @@ class Space:
         self.conditions[key_of(condition.leaf)] = condition
         for signal, step in signals_of(condition.leaf):
             self._interests.setdefault(signal, []).append((condition, step))
-        if _looks_everywhere(condition.leaf):
-            self._everywhere.append(condition)
 
     def enlist(self, cohort: Cohort, definition: Definition) -> Living:
         """A cohort whose conditions are all kept, with its members as of the last look; it lives from here on."""
         self._fit()
         living = Living(cohort, definition, formula(definition.where, self._condition), self.population.room)
-        for key in {key_of(leaf) for leaf in leaves(definition.where)}:
+        for key in living.keys:
             self.conditions[key].users += 1
         roots = self.population.roots()
         living.members[roots] = living.holds(roots) & self.population.universe(definition.subject)[roots]
@@ -186,7 +182,7 @@ class Space:
         living = self.cohorts.pop(cohort_id, None)
         if living is None:
             return
-        for key in {key_of(leaf) for leaf in leaves(living.definition.where)}:
+        for key in living.keys:
             condition = self.conditions[key]
             condition.users -= 1
             if not condition.users:
@@ -196,8 +192,6 @@ class Space:
         del self.conditions[key]
         for signal, step in signals_of(condition.leaf):
             self._interests[signal].remove((condition, step))
-        if condition in self._everywhere:
-            self._everywhere.remove(condition)
 
     def _condition(self, leaf: Leaf) -> Condition:
         return self.conditions[key_of(leaf)]
@@ -216,16 +210,17 @@ class Space:
         """Judges whoever something happened to, and tells who entered and left."""
         self._fit()
         before = self._regrouped()
-        regrouped = self.population.roots_of(before) if len(before) else before
+        regrouped = self.population.roots_of(before)
+        anew = set(regrouped.tolist())
         turned = [regrouped, self.population.roots_of(np.array(self._fresh, np.int32))]
         changed = {key: self._judged(condition, regrouped, now) for key, condition in self.conditions.items()}
         outcome = Outcome([], [])
         for living in self.cohorts.values():
-            own = [changed[key] for key in {key_of(leaf) for leaf in leaves(living.definition.where)}]
+            own = [changed[key] for key in living.keys]
             roots = np.unique(np.concatenate([*turned, *own]))
             if not (len(roots) or len(before)):
                 continue
-            self._move(living, roots, before, set(regrouped.tolist()), now, outcome)
+            self._move(living, roots, before, anew, now, outcome)
         self._causes.clear()
         self._fresh.clear()
         return outcome
@@ -233,7 +228,7 @@ class Space:
     def _regrouped(self) -> Nodes:
         """Connects and cuts what is to be; the roots from before and all nodes concerned."""
         if not self._regroup:
-            return np.empty(0, np.int32)
+            return NOBODY
         sets = list(self._sets(self._regroup))
         self._regroup.clear()
         found = (self.population.find(identity) for identities in sets for identity in identities)
@@ -251,7 +246,7 @@ class Space:
         roots = np.unique(np.concatenate((self.population.roots_of(seen), due, regrouped)))
         # What is due may have ceased to be a root.
         roots = roots[self.population.are_roots(roots)]
-        return condition.judge(roots, now) if len(roots) else roots
+        return condition.judge(roots, now)
 
     def _move(
         self, living: Living, roots: Nodes, before: Nodes, regrouped: set[int], now: int, outcome: Outcome
@@ -344,25 +339,19 @@ class Space:
             told += wrong
         return told
 
-    def explain(
-        self, definition: Definition, identity: str, now: int, kept: Callable[[Leaf], Condition]
-    ) -> list[Explained]:
+    def explain(self, living: Living, identity: str, now: int) -> list[Explained]:
         """Each condition for one profile; for an identity never seen: what holds for somebody who did nothing."""
         self._fit()
+        wanted = leaves(living.definition.where)
         node = self.population.find(identity)
         if node is None:
-            return [Explained(leaf, kept(leaf).empty, None) for leaf in leaves(definition.where)]
+            return [Explained(leaf, self._condition(leaf).empty, None) for leaf in wanted]
         crowd = self.population.crowd(np.array([self.population.root(node)], np.int32))
         found = []
-        for leaf in leaves(definition.where):
-            own = kept(leaf).kept
+        for leaf in wanted:
+            own = self._condition(leaf).kept
             found.append(Explained(leaf, bool(own.judge(crowd, now).holds[0]), own.observe(crowd, now)))
         return found
-
-
-def received_of(event_id: str) -> int:
-    """When an event was received, UTC ms."""
-    return received_ms(bytes.fromhex(event_id[:8] + event_id[9:13]))
 
 
 def signals_of(leaf: Leaf) -> list[tuple[str, int]]:
@@ -371,10 +360,6 @@ def signals_of(leaf: Leaf) -> list[tuple[str, int]]:
         case cohort.Sequence(steps):
             return [(step.signal, number) for number, step in enumerate(steps)]
         case Attribute():
-            return [] if _looks_everywhere(leaf) else [(ATTRIBUTES_SIGNAL, 0)]
+            return [(_ANY if leaf.name == NAME else ATTRIBUTES_SIGNAL, 0)]
         case _:
             return [(leaf.signal, 0)]
-
-
-def _looks_everywhere(leaf: Leaf) -> bool:
-    return isinstance(leaf, Attribute) and leaf.name == "name"

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from headwater import clock
-from headwater.events import Lane, decode_lines
-from headwater.events import received_ms as received_ms_of
+from headwater.events import Lane, decode_lines, received_of
 from headwater.outcomes import Status
 from headwater.rules.connect import Reason
 from headwater.rules.filters import Place
@@ -44,7 +43,7 @@ class Row(msgspec.Struct, gc=False):
 
     @property
     def received_ms(self) -> int:
-        return received_ms_of(bytes.fromhex(self.event_id[:8] + self.event_id[9:13]))
+        return received_of(self.event_id)
 
 
 class Identity(msgspec.Struct, gc=False):

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from headwater.rules.identity import CONTACTS, split_identity
 from headwater.signals import Aggregation, Period
 
 Op = Literal["=", "!=", "<", "<=", ">", ">=", "in", "contains", "exists"]
@@ -138,15 +139,7 @@ def leaves(node: Node) -> tuple[Leaf, ...]:
             return (node,)
 
 
-def signals_in(node: Node) -> frozenset[str]:
-    """The slugs that a tree names."""
-    named: set[str] = set()
-    for leaf in leaves(node):
-        match leaf:
-            case Sequence(steps):
-                named.update(step.signal for step in steps)
-            case Performed() | State() | Metric():
-                named.add(leaf.signal)
-            case _:
-                pass
-    return frozenset(named)
+def is_subject(identity: str, subject: str) -> bool:
+    """Whether a profile with this identity is one of the kind."""
+    type_ = split_identity(identity)[0]
+    return type_ in CONTACTS if subject == PERSON else type_ == subject

@@ -4,6 +4,8 @@ from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from typing import Any
 
 SCALE = 10**9
+LIMB = 40
+"""Bits of the low limb, where a number of billionths is two of 64 bits: V = hi * 2**LIMB + lo."""
 LARGEST = 10**15
 """What is this big or bigger is no number to us: it is left out of sums, and no metric's value."""
 

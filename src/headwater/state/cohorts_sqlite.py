@@ -13,9 +13,10 @@ from typing import Any
 import apsw
 import msgspec
 
-from headwater.errors import ConflictError, StartError
+from headwater.errors import ConflictError
 from headwater.state.cohorts import Change, Cohort, Kind, Member, Place, Rename
-from headwater.state.failures import told
+from headwater.state.database import opened, told
+from headwater.transactions import transaction
 
 _logger = logging.getLogger(__name__)
 
@@ -104,9 +105,8 @@ class SqliteMemberships:
     commit. Raises StartError for a file that a newer headwater wrote."""
 
     def __init__(self, path: Path) -> None:
-        self._write = _open(path)
-        _upgrade(self._write, path)
-        self._read = _open(path)
+        self._write = opened(path, _SCHEMA)
+        self._read = opened(path, _SCHEMA)
         self._writing = threading.Lock()
         self._reading = threading.Lock()
         self._numbers = dict(self._ask("SELECT id, number FROM cohorts"))
@@ -132,20 +132,20 @@ class SqliteMemberships:
     def add(self, cohort: Cohort) -> None:
         definition = msgspec.json.encode(cohort.definition).decode()
         row = (cohort.id, cohort.workspace, cohort.name, definition, cohort.created_ms, cohort.filled_ms)
-        with told("cohorts"), self._transaction(), _one_of_a_name(cohort.name):
+        with told("cohorts"), self._writing, transaction(self._write), _one_of_a_name(cohort.name):
             self._write.execute(_ADD, row)
             number = self._write.last_insert_rowid()
         self._numbers[cohort.id] = number
 
     def retitle(self, cohort_id: str, name: str) -> None:
-        with told("cohorts"), self._transaction(), _one_of_a_name(name):
+        with told("cohorts"), self._writing, transaction(self._write), _one_of_a_name(name):
             self._write.execute("UPDATE cohorts SET name = ? WHERE id = ?", (name, cohort_id))
 
     def remove(self, cohort_id: str) -> None:
         number = self._numbers.get(cohort_id)
         if number is None:
             return
-        with told("cohorts"), self._transaction():
+        with told("cohorts"), self._writing, transaction(self._write):
             self._write.execute("INSERT OR IGNORE INTO removed VALUES (?)", (number,))
             self._write.execute("DELETE FROM cohorts WHERE number = ?", (number,))
         self._numbers.pop(cohort_id, None)  # from here on nothing is written about it
@@ -159,16 +159,16 @@ class SqliteMemberships:
         if number is None:
             return
         ordered = sorted(identities)  # side by side they enter the table in a third of the time
-        with self._transaction():
+        with self._writing, transaction(self._write):
             self._write.execute("UPDATE cohorts SET filled_ms = NULL WHERE number = ?", (number,))
         self._cut(_CUT_MEMBERS, number)
         for start in range(0, len(ordered), PIECE):
-            with self._transaction():
+            with self._writing, transaction(self._write):
                 if cohort_id not in self._numbers:  # removed meanwhile
                     return
                 piece = ordered[start : start + PIECE]
                 self._write.executemany(_ENTER, [(number, identity, at_ms) for identity in piece])
-        with self._transaction():
+        with self._writing, transaction(self._write):
             self._write.execute("UPDATE cohorts SET filled_ms = ? WHERE number = ?", (at_ms, number))
 
     def members(self, cohort_id: str) -> Iterator[Member]:
@@ -180,7 +180,7 @@ class SqliteMemberships:
     def apply(self, changes: Sequence[Change], renames: Sequence[Rename] = ()) -> None:
         if not (changes or renames):
             return
-        with self._transaction():
+        with self._writing, transaction(self._write):
             moves = [(number, each) for each in renames if (number := self._numbers.get(each.cohort)) is not None]
             for number, each in moves:
                 if each.old != each.new:
@@ -228,12 +228,12 @@ class SqliteMemberships:
         """Deletes what is left of a cohort that was removed, and then the note that it was."""
         self._cut(_CUT_MEMBERS, number)
         self._cut(_CUT_CHANGES, number)
-        with self._transaction():
+        with self._writing, transaction(self._write):
             self._write.execute("DELETE FROM removed WHERE number = ?", (number,))
 
     def _cut(self, statement: str, number: int) -> None:
         while True:
-            with self._transaction():
+            with self._writing, transaction(self._write):
                 self._write.execute(statement, {"number": number, "piece": PIECE})
                 if self._write.changes() < PIECE:
                     return
@@ -245,18 +245,6 @@ class SqliteMemberships:
     def _told(self, query: str, parameters: Any) -> list[Any]:
         with told("cohorts"):
             return self._ask(query, parameters)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._writing:
-            self._write.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._write.execute("COMMIT")
-            except BaseException:
-                if not self._write.get_autocommit():
-                    self._write.execute("ROLLBACK")
-                raise
 
 
 def _cohort(id_: str, workspace: str, name: str, definition: str, created_ms: int, filled_ms: int | None) -> Cohort:
@@ -273,18 +261,3 @@ def _one_of_a_name(name: str) -> Iterator[None]:
         yield
     except apsw.ConstraintError as error:
         raise ConflictError(f"There is a cohort named '{name}' already") from error
-
-
-def _open(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(10_000)
-    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-    return connection
-
-
-def _upgrade(connection: apsw.Connection, path: Path) -> None:
-    version = int(connection.pragma("user_version"))
-    if version > len(_SCHEMA):
-        raise StartError(f"{path} was written by a newer headwater (version {version})")
-    for number, script in enumerate(_SCHEMA[version:], version + 1):
-        connection.execute(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT")

@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from headwater.readonly import faults_of, look_at
 from headwater.readonly import told as looked_at
 from headwater.rules.connect import Severed
 from headwater.state.base import Account, Cursor, Link, Plan
-from headwater.state.failures import told
+from headwater.state.database import opened, told
+from headwater.transactions import transaction
 
 KNOWN_LINKS = 50_000
 """Links remembered so that naming them again costs no write; up to twice as many are held."""
@@ -160,9 +160,8 @@ class SqliteState(_Reading):
     """`state.base.State` in the file `path`. Safe to call from several threads; questions do not wait for a commit."""
 
     def __init__(self, path: Path) -> None:
-        self._write = _open(path)
-        _upgrade(self._write, path)
-        super().__init__(_open(path))
+        self._write = opened(path, _SCHEMA)
+        super().__init__(opened(path, _SCHEMA))
         self._writing = threading.Lock()
         self._known = _Known()
 
@@ -175,12 +174,12 @@ class SqliteState(_Reading):
         return {Lane(lane): _plan(Lane(lane), *rest) for lane, *rest in found}
 
     def plan(self, plan: Plan) -> None:
-        with self._transaction():
+        with self._writing, transaction(self._write):
             self._put_plan(plan)
 
     def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> None:
         fresh = self._known.fresh(links)
-        with self._transaction():
+        with self._writing, transaction(self._write):
             self._write.execute(_PUT_CURSOR, (plan.lane.value, plan.end, plan.block))
             counted = [(plan.lane.value, month, rows) for month, rows in plan.months.items()]
             self._write.executemany(_COUNT, counted)
@@ -203,7 +202,7 @@ class SqliteState(_Reading):
         return [Link(workspace, a, b, first_ms) for a, b, first_ms in found]
 
     def sever(self, workspace: str, severed: Sequence[Severed]) -> None:
-        with told("the state"), self._transaction():
+        with told("the state"), self._writing, transaction(self._write):
             self._write.executemany(_SEVER, [(workspace, each.a, each.b, each.until_ms) for each in severed])
 
     def severed(self) -> dict[str, list[Severed]]:
@@ -217,18 +216,6 @@ class SqliteState(_Reading):
         with self._writing, self._reading:
             self._read.close()
             self._write.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._writing:
-            self._write.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._write.execute("COMMIT")
-            except BaseException:
-                if not self._write.get_autocommit():
-                    self._write.execute("ROLLBACK")
-                raise
 
     def _put_plan(self, plan: Plan) -> None:
         months = json.dumps(plan.months)
@@ -260,21 +247,6 @@ class _Known:
         self._young.update(((workspace, a, b), first_ms) for workspace, a, b, first_ms in links)
         if len(self._young) > KNOWN_LINKS:
             self._young, self._old = {}, self._young
-
-
-def _open(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(10_000)
-    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
-    return connection
-
-
-def _upgrade(connection: apsw.Connection, path: Path) -> None:
-    version = int(connection.pragma("user_version"))
-    if version > len(_SCHEMA):
-        raise StartError(f"{path} was written by a newer headwater (version {version})")
-    for number, script in enumerate(_SCHEMA[version:], version + 1):
-        connection.execute(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT")
 
 
 def _plan(lane: Lane, block: int, start: int, end: int, months: str) -> Plan:

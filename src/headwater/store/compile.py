@@ -22,9 +22,6 @@ from headwater.store.queries import sql
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LIMB = 40
-"""Bits of the low limb of a number: V = hi * 2**40 + lo."""
-
 
 class Scope(msgspec.Struct, frozen=True):
     """Which events are asked about."""
@@ -51,7 +48,8 @@ class Query(msgspec.Struct, frozen=True):
 def facts(signal: str, tests: tuple[Test, ...], of: Path | None, scope: Scope) -> Query:
     """The events that pass, in no order: subject, ms (Int64).
 
-    With `of` only those with a number there, V billionths, in two Int64 more: hi = V >> 40 and lo = V & (2**40 - 1).
+    With `of` only those with a number there: in two Int64 more the limbs of its billionths (`rules.numbers.LIMB`), hi
+    and lo.
     """
     return _measured("cohort_facts", signal, tests, of, scope)
 

@@ -5,7 +5,7 @@ WITH
 SELECT
     $subject AS subject,
     occurred_ms AS ms,
-    toInt64(bitShiftRight(billionths, 40)) AS hi,
-    toInt64(bitAnd(billionths, toInt128(1099511627775))) AS lo
+    toInt64(bitShiftRight(billionths, $limb)) AS hi,
+    toInt64(bitAnd(billionths, toInt128($rest))) AS lo
 FROM events
 WHERE $where

@@ -3,7 +3,7 @@ WITH reinterpretAsInt128(ifNull(toDecimal128OrNull(value, 9), toDecimal128(0, 9)
 SELECT
     $subject AS subject,
     occurred_ms AS ms,
-    toInt64(bitShiftRight(billionths, 40)) AS hi,
-    toInt64(bitAnd(billionths, toInt128(1099511627775))) AS lo
+    toInt64(bitShiftRight(billionths, $limb)) AS hi,
+    toInt64(bitAnd(billionths, toInt128($rest))) AS lo
 FROM events
 WHERE $where

@@ -2,8 +2,8 @@
 SELECT
     subject,
     events AS count,
-    toInt64(bitShiftRight(total, 40)) AS hi,
-    toInt64(bitAnd(total, toInt128(1099511627775))) AS lo
+    toInt64(bitShiftRight(total, $limb)) AS hi,
+    toInt64(bitAnd(total, toInt128($rest))) AS lo
 FROM (
     SELECT subject, count() AS events, sum(billionths) AS total
     FROM (

@@ -27,15 +27,7 @@ WHERE workspace = {workspace:String}
   AND reason = ''
   AND occurred_ms >= {from_ms:Int64}
   AND occurred_ms < {to_ms:Int64}
-  AND ({everybody:Bool} OR (
-    hasAny(identities, {identities:Array(String)})
-    AND has({identities:Array(String)},
-        identities[greatest(1, arrayFirstIndex(one -> NOT has({never:Array(String)}, one), identities))])
-    AND NOT arrayExists(
-        (one, other, until) -> toUnixTimestamp64Milli(UUIDv7ToDateTime(id, 'UTC')) <= until
-            AND has(identities, one) AND has(identities, other),
-        {ones:Array(String)}, {others:Array(String)}, {untils:Array(Int64)})
-  ))
+  AND ({everybody:Bool} OR (hasAny(identities, {identities:Array(String)}) AND $own))
   AND ({counts:Bool} OR isNotNull(value))
 GROUP BY number
 ORDER BY number

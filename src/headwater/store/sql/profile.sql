@@ -3,15 +3,8 @@
 -- An event is a profile's own by its first identity that may connect, unless a pair severed later sets it aside.
 -- Of the values the newest: a tie goes to the greater text, then to the smaller id, hence its complement.
 WITH
-    arrayExists(
-        (one, other, until) -> toUnixTimestamp64Milli(UUIDv7ToDateTime(id, 'UTC')) <= until
-            AND has(identities, one) AND has(identities, other),
-        {ones:Array(String)}, {others:Array(String)}, {untils:Array(Int64)}
-    ) AS aside,
-    NOT aside AND has(
-        {identities:Array(String)},
-        identities[greatest(1, arrayFirstIndex(one -> NOT has({never:Array(String)}, one), identities))]
-    ) AS own,
+    $aside AS aside,
+    $own AS own,
     indexOf({signals:Array(String)}, signal) AS place,
     toDecimal128OrNull(value, 9) AS number,
     maxIf((occurred_ms, assumeNotNull(value), bitNot(toUInt128(id))), own AND isNotNull(value)) AS newest

@@ -1,16 +1,6 @@
 -- The data of a profile's own events at some moments: whole texts, since only they tell 1.0 from 1. Newest first, each
 -- text of a moment once, and no more of them than `most`, nor than have `bytes` bytes together: what is left out is
 -- older than all that is there, or of the oldest moment.
-WITH
-    arrayExists(
-        (one, other, until) -> toUnixTimestamp64Milli(UUIDv7ToDateTime(id, 'UTC')) <= until
-            AND has(identities, one) AND has(identities, other),
-        {ones:Array(String)}, {others:Array(String)}, {untils:Array(Int64)}
-    ) AS aside,
-    NOT aside AND has(
-        {identities:Array(String)},
-        identities[greatest(1, arrayFirstIndex(one -> NOT has({never:Array(String)}, one), identities))]
-    ) AS own
 SELECT occurred_ms, data
 FROM events
 WHERE workspace = {workspace:String}
@@ -19,7 +9,7 @@ WHERE workspace = {workspace:String}
   AND occurred_ms >= {first_ms:Int64}
   AND occurred_ms <= {last_ms:Int64}
   AND signal = {signal:String}
-  AND own
+  AND $own
   AND has({moments:Array(Int64)}, occurred_ms)
   AND id IN (
     SELECT one
@@ -34,7 +24,7 @@ WHERE workspace = {workspace:String}
               AND occurred_ms >= {first_ms:Int64}
               AND occurred_ms <= {last_ms:Int64}
               AND signal = {signal:String}
-              AND own
+              AND $own
               AND has({moments:Array(Int64)}, occurred_ms)
             GROUP BY moment, sipHash128(data)
             ORDER BY moment DESC, one

@@ -1,0 +1,40 @@
+"""A SQLite file of the engine's: opened, brought to the newest schema, and what is said when it fails."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from headwater.errors import CorruptionError, StartError, UnavailableError
+from headwater.transactions import transaction
+
+_BUSY_MS = 10_000
+
+
+def opened(path: Path, schema: Sequence[str]) -> apsw.Connection:
+    """A connection (WAL, a full sync for every commit) to a file that has run all of `schema`, one script a version.
+
+    Raises StartError for a file that a newer headwater wrote.
+    """
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(_BUSY_MS)
+    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+    version = int(connection.pragma("user_version"))
+    if version > len(schema):
+        raise StartError(f"{path} was written by a newer headwater (version {version})")
+    for number, script in enumerate(schema[version:], version + 1):
+        with transaction(connection):
+            connection.execute(f"{script} PRAGMA user_version = {number}")
+    return connection
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """SQLite's errors as headwater's, where people's requests meet them."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise CorruptionError(f"{what}: the file is damaged: {error}") from error
+    except apsw.Error as error:
+        raise UnavailableError(f"{what}: the file cannot be used now: {error}") from error
