@@ -8,6 +8,7 @@ SignalType = Literal["event", "metric", "state"]
 Enforcement = Literal["quarantine", "reject"]
 Aggregation = Literal["sum", "count", "avg", "min", "max"]
 Period = Literal["hour", "day", "week", "month"]
+DedupeBy = Literal["reference"]
 
 DEFAULT_LIMITS: dict[str, int] = {"event": 100, "metric": 1000, "state": 30}
 """Events a UTC minute, by signal type, unless the signal sets its own (source: Bigmind, Rate Limiting)."""
@@ -36,6 +37,10 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
     preset: str | None = None
     created_ms: int = 0
     archived: bool = False
+    dedupe_by: DedupeBy | None = None
+    """By what an event that comes again is known; None: each event is one of its own."""
+    retention_days: int | None = None
+    """How long after it occurred an event is kept; None: for ever."""
 
 
 class SchemaVersion(msgspec.Struct, frozen=True, gc=False):

@@ -197,6 +197,8 @@ def test_a_slug_is_made_from_the_name(catalog: Catalog, workspace: str, name: st
         (NewSignal(name="a", type="event", slug=""), "slug"),
         (NewSignal(name="a", type="event", rate_limit=0), "rate_limit"),
         (NewSignal(name="a", type="event", rate_limit=10**30), "rate_limit"),
+        (NewSignal(name="a", type="event", retention_days=0), "retention_days"),
+        (NewSignal(name="a", type="event", retention_days=36_501), "retention_days"),
         (NewSignal(name="a", type="event", value="x"), "value"),
         (NewSignal(name="a", type="event", period="day"), "period"),
         (NewSignal(name="a", type="metric"), "aggregation"),
@@ -251,6 +253,21 @@ def test_an_edit_makes_a_new_signal_and_a_new_mapping(catalog: Catalog, workspac
         catalog.update_signal(ME, workspace, "a", SignalChanges(value="x"))
     with pytest.raises(NotFoundError):
         catalog.update_signal(ME, workspace, "none", SignalChanges(name="x"))
+
+
+def test_dedupe_and_retention_are_set_and_cleared(catalog: Catalog, workspace: str, reopen: Open) -> None:
+    new = NewSignal(name="a", type="event", dedupe_by="reference", retention_days=36_500)
+    made = catalog.create_signal(ME, workspace, new)
+    assert (made.dedupe_by, made.retention_days) == ("reference", 36_500)
+    assert reopen().signal(workspace, "a") == made
+    renamed = catalog.update_signal(ME, workspace, "a", SignalChanges(name="b"))
+    assert (renamed.dedupe_by, renamed.retention_days) == ("reference", 36_500)
+    with pytest.raises(InvalidError) as refused:
+        catalog.update_signal(ME, workspace, "a", SignalChanges(retention_days=-1))
+    assert refused.value.path == "retention_days"
+    cleared = catalog.update_signal(ME, workspace, "a", SignalChanges(dedupe_by=None, retention_days=None))
+    assert (cleared.dedupe_by, cleared.retention_days) == (None, None)
+    assert reopen().signal(workspace, "a") == cleared
 
 
 def test_signals_stay_in_their_workspace(catalog: Catalog, workspace: str) -> None:

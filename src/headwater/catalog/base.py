@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 from headwater.config import Settings
 from headwater.rules.connect import CAP
 from headwater.rules.schema import Validator
-from headwater.signals import Aggregation, Enforcement, Period, SchemaVersion, Signal, SignalType
+from headwater.signals import Aggregation, DedupeBy, Enforcement, Period, SchemaVersion, Signal, SignalType
 
 Scope = Literal["ingest", "read", "admin", "operator"]
 """Send events; ask; change signals and keys; make workspaces."""
@@ -30,7 +30,7 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     """Who changes something."""
 
     id: str
-    """A key's id; `command-line` or `first-start` where no key was used."""
+    """A key's id; `command-line`, `first-start` or `gateway` where no key was used."""
     address: str | None = None
     """Where the request came from."""
 
@@ -87,6 +87,35 @@ class Key(msgspec.Struct, frozen=True, gc=False):
     revoked_ms: int | None = None
 
 
+BackfillStatus = Literal["open", "closed", "reverted"]
+
+
+class Backfill(msgspec.Struct, frozen=True, gc=False):
+    """A load of history that is looked at, and taken back, as one."""
+
+    id: str
+    """`bf_` + 8 base62."""
+    workspace: str
+    name: str
+    """Unique in the workspace, also among those that are closed or reverted."""
+    status: BackfillStatus
+    """Only an open one takes events. Reverted is for good."""
+    held: bool
+    """Its events are stored and count for nothing until it is released."""
+    day: str | None
+    """`2026-11-22`: the workspace's standing one for what is received that UTC day; None: somebody made it."""
+    created_ms: int
+    closed_ms: int | None = None
+    released_ms: int | None = None
+    """When it ceased to be held; None when it never did, or never was."""
+    reverted_ms: int | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether its events do."""
+        return not self.held and self.status != "reverted"
+
+
 class Change(msgspec.Struct, frozen=True, gc=False):
     """One row of the audit: who did what, and when."""
 
@@ -94,7 +123,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     """Grows with time."""
     workspace: str
     actor: str
-    """A key's id; `command-line` or `first-start` where no key was used."""
+    """A key's id; `command-line`, `first-start` or `gateway` where no key was used."""
     action: str
     """`signal.create`, `key.revoke`, …"""
     target: str
@@ -124,7 +153,16 @@ class Contents(msgspec.Struct, frozen=True):
     versions: Sequence[SchemaVersion]
     """By signal, oldest first."""
     made: Sequence[Change]
-    """What the audit says of workspaces, signals, schemas and keys that were made, oldest first."""
+    """What the audit says of workspaces, signals, schemas, keys and backfills that were made, oldest first."""
+    backfills: Sequence[Backfill] = ()
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """The audit held against its hashes."""
+
+    rows: int
+    faults: Sequence[str]
+    """For people, by row."""
 
 
 class Examined(Protocol):
@@ -135,6 +173,9 @@ class Examined(Protocol):
 
     def faults(self, quick: bool) -> list[str]:
         """What is wrong inside its file; empty when nothing is."""
+
+    def chain(self, secret: bytes) -> "Chain":
+        """The audit held against its hashes; see `catalog.chain`."""
 
     def close(self) -> None: ...
 
@@ -156,6 +197,14 @@ class Definitions(Protocol):
 
     def workspaces(self) -> Sequence[Workspace]:
         """All of them, by name."""
+
+    def backfills(self, workspace: str) -> Sequence[Backfill]:
+        """The newest first."""
+
+    def backfill(self, workspace: str, id: str) -> Backfill | None: ...
+
+    def excluded(self, workspace: str) -> frozenset[str]:
+        """The backfills whose events count for nothing: reverted, or held and not released."""
 
     def revision(self) -> int:
         """Grows when a workspace or signal was made or changed; 0 as long as the gateway has made no catalog."""
@@ -179,6 +228,8 @@ class NewSignal(msgspec.Struct, frozen=True, kw_only=True):
     preset: str | None = None
     schema: dict[str, Any] | None = None
     """Its version 1."""
+    dedupe_by: DedupeBy | None = None
+    retention_days: int | None = None
 
 
 class WorkspaceChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -200,6 +251,8 @@ class SignalChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     aggregation: Aggregation | UnsetType = UNSET
     period: Period | UnsetType = UNSET
     value: str | UnsetType = UNSET
+    dedupe_by: DedupeBy | UnsetType | None = UNSET
+    retention_days: int | UnsetType | None = UNSET
 
 
 class Catalog(Protocol):
@@ -226,6 +279,11 @@ class Catalog(Protocol):
 
     def workspace(self, id: str) -> Workspace:
         """NotFoundError when there is none."""
+
+    def backfill(self, workspace: str, id: str) -> Backfill | None: ...
+
+    def standing_backfill(self, workspace: str, now_ms: int) -> Backfill:
+        """The open one of this UTC day, made when there is none; those of other days are closed then."""
 
     # --- managing ---
 
@@ -268,6 +326,21 @@ class Catalog(Protocol):
 
     def rotate_key(self, actor: By, workspace: str, key_id: str, grace_seconds: int) -> tuple[Key, str]:
         """A new key of the same name and scopes; the old one ends after the grace. ConflictError if it has ended."""
+
+    def backfills(self, workspace: str) -> Sequence[Backfill]:
+        """The newest first."""
+
+    def create_backfill(self, actor: By, workspace: str, name: str, hold: bool = False) -> Backfill:
+        """ConflictError when the name is taken, even by one that is closed or reverted."""
+
+    def close_backfill(self, actor: By, workspace: str, id: str) -> Backfill:
+        """It takes no more events. Idempotent, also for one that is reverted."""
+
+    def release_backfill(self, actor: By, workspace: str, id: str) -> Backfill:
+        """Its events count from now on. Idempotent; ConflictError when it was never held, or is reverted."""
+
+    def revert_backfill(self, actor: By, workspace: str, id: str) -> Backfill:
+        """It takes no more events, and none of it counts: for good. Idempotent."""
 
     def note(self, actor: By, workspace: str, action: str, target: str) -> None:
         """Writes into the audit what was changed elsewhere."""

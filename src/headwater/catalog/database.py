@@ -9,12 +9,13 @@ from typing import Any
 import apsw
 import msgspec
 
-from headwater.catalog.base import Change, Key, Workspace
+from headwater.catalog import chain
+from headwater.catalog.base import Backfill, Change, Key, Workspace
 from headwater.errors import ConflictError, CorruptionError, StartError, UnavailableError
 from headwater.signals import SchemaVersion, Signal
 from headwater.transactions import transaction
 
-Record = Workspace | Key | Signal | SchemaVersion | Change
+Record = Workspace | Key | Signal | SchemaVersion | Backfill | Change
 
 _HERE = Path(__file__).parent
 _MIGRATIONS = sorted((_HERE / "migrations").glob("*.sql"))
@@ -25,12 +26,17 @@ _STATEMENTS = dict(
 _BUSY_MS = 5_000
 _JSON = ("scopes", "schema", "detail", "never_connect")
 """Columns that hold JSON."""
+_CHAINED = 4
+"""The migration that begins the audit's chain."""
+_CHAINED_COLUMNS = ("workspace", "actor", "action", "target", "detail", "at_ms", "address")
+"""In the order of `chain.Row`, behind the id."""
 
 _PUT: dict[type, str] = {
     Workspace: "put_workspace",
     Key: "put_key",
     Signal: "put_signal",
     SchemaVersion: "put_version",
+    Backfill: "put_backfill",
     Change: "put_change",
 }
 
@@ -67,6 +73,10 @@ class Tables:
         """The newest schema version of each signal that has one, by its id."""
         return {row["signal_id"]: row["version"] for row in self._rows("latest_versions")}
 
+    def backfills(self) -> list[Backfill]:
+        """Of all workspaces, oldest first."""
+        return [Backfill(**{**row, "held": bool(row["held"])}) for row in self._rows("all_backfills")]
+
     def changes(self, workspace: str, limit: int, before: int) -> list[Change]:
         with _told():
             return [Change(**row) for row in self._rows("changes", workspace=workspace, limit=limit, before=before)]
@@ -74,6 +84,16 @@ class Tables:
     def made(self) -> list[Change]:
         """What the audit says of anything that was made, oldest first."""
         return [Change(**row) for row in self._rows("made")]
+
+    def end(self) -> tuple[int, bytes, bytes]:
+        """Of the audit: the highest id that was ever given, the newest row's hash, the seal."""
+        ((given, hash, seal),) = self._connection.execute(_STATEMENTS["end_of_audit"])
+        return given, hash, seal or b""  # it is gone: then it fits nothing, also later
+
+    def chained(self) -> Iterator[tuple[chain.Row, bytes]]:
+        """Every row of the audit, oldest first, and its hash."""
+        for *values, hash in self._connection.execute(_STATEMENTS["chained"]):
+            yield chain.row_of(values), hash
 
     def _rows(self, statement: str, **parameters: object) -> Iterator[dict[str, Any]]:
         cursor = self._connection.execute(_STATEMENTS[statement], parameters)
@@ -83,9 +103,13 @@ class Tables:
 
 
 class Database(Tables):
-    """Durable when a transaction ends: WAL, `synchronous=FULL`. Another process may write between two transactions."""
+    """Durable when a transaction ends: WAL, `synchronous=FULL`. Another process may write between two transactions.
 
-    def __init__(self, path: Path) -> None:
+    `secret` keys the chain of the audit.
+    """
+
+    def __init__(self, path: Path, secret: bytes) -> None:
+        self._secret = secret
         try:
             path.touch(mode=0o600)
             super().__init__(apsw.Connection(str(path)))
@@ -106,6 +130,17 @@ class Database(Tables):
             for number, script in enumerate(_MIGRATIONS[done:], done + 1):
                 self._connection.execute(script.read_text())
                 self._connection.pragma("user_version", number)
+            if done < _CHAINED <= VERSION:
+                self._chain_all()
+
+    def _chain_all(self) -> None:
+        """Chains the rows that an older headwater wrote."""
+        hash, seal = chain.BEGIN, chain.begun(self._secret)
+        for row, _ in list(self.chained()):
+            hash = chain.hash_of(self._secret, hash, row)
+            seal = chain.seal_of(self._secret, seal, hash)
+            self._connection.execute(_STATEMENTS["put_hash"], {"id": row[0], "hash": hash})
+        self._connection.execute(_STATEMENTS["put_seal"], {"seal": seal})
 
     def moved(self) -> int:
         """A number that changes when another connection has written (raises apsw.Error)."""
@@ -121,7 +156,17 @@ class Database(Tables):
     def put(self, record: Record) -> None:
         """Inserts it, or changes of it what can change."""
         values = {name: _column(name, getattr(record, name)) for name in record.__struct_fields__}
+        if isinstance(record, Change):
+            values |= self._chain(values)
         self._connection.execute(_STATEMENTS[_PUT[type(record)]], values)
+
+    def _chain(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The next row's id and hash; the seal is carried on over it."""
+        given, last, seal = self.end()
+        row = chain.row_of((given + 1, *(values[name] for name in _CHAINED_COLUMNS)))
+        hash = chain.hash_of(self._secret, last, row)
+        self._connection.execute(_STATEMENTS["put_seal"], {"seal": chain.seal_of(self._secret, seal, hash)})
+        return {"id": row[0], "hash": hash}
 
     def close(self) -> None:
         # SQLite does it only for the last to close, and the engine may still be reading.

@@ -5,11 +5,12 @@ from types import MappingProxyType
 
 import msgspec
 
-from headwater.catalog.base import Change, Key, Principal, Workspace
+from headwater.catalog.base import Backfill, Change, Key, Principal, Workspace
 from headwater.catalog.database import Database, Record
 from headwater.signals import SchemaVersion, Signal
 
 _NONE: Mapping[str, Signal] = MappingProxyType({})
+_NO_BACKFILL: Mapping[str, Backfill] = MappingProxyType({})
 
 
 class Memory:
@@ -20,19 +21,24 @@ class Memory:
         self.keys: dict[str, Key] = {}
         self.by_digest: dict[bytes, tuple[Key, Principal]] = {}
         self.versions: dict[str, tuple[SchemaVersion, ...]] = {}
+        self.backfills: dict[str, dict[str, Backfill]] = {}
+        """By workspace and id, oldest first."""
         self._live: dict[str, dict[str, Signal]] = {}
         self._archived: set[tuple[str, str]] = set()
         for version in database.versions():
             self.versions[version.signal_id] = (*self.versions.get(version.signal_id, ()), version)
         for signal in database.signals():
             self._place(signal, self._live.setdefault(signal.workspace, {}))
-        self.put([*database.workspaces(), *database.keys()])
+        self.put([*database.workspaces(), *database.keys(), *database.backfills()])
 
     def signals_of(self, workspace: str) -> Mapping[str, Signal]:
         return self._live.get(workspace, _NONE)
 
     def is_taken(self, workspace: str, slug: str) -> bool:
         return slug in self.signals_of(workspace) or (workspace, slug) in self._archived
+
+    def backfills_of(self, workspace: str) -> Mapping[str, Backfill]:
+        return self.backfills.get(workspace, _NO_BACKFILL)
 
     def put(self, records: Iterable[Record]) -> None:
         """Takes over what has become durable: versions first, for a signal's latest is looked up among them."""
@@ -49,6 +55,8 @@ class Memory:
                 case Signal():
                     fresh = signals.setdefault(record.workspace, dict(self.signals_of(record.workspace)))
                     self._place(record, fresh)
+                case Backfill():
+                    self.backfills.setdefault(record.workspace, {})[record.id] = record
                 case Change():
                     pass
         self._live.update(signals)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import apsw
 import msgspec
 
-from headwater.catalog.base import Workspace
+from headwater.catalog.base import Backfill, Workspace
 from headwater.catalog.database import VERSION, Tables
 from headwater.errors import HeadwaterError, NotFoundError, StartError
 from headwater.readonly import look_at
@@ -28,6 +28,14 @@ class _Contents(msgspec.Struct, frozen=True):
     """By workspace and slug, archived ones left out."""
     ever: dict[str, dict[str, Signal]] = {}
     """The same with archived ones."""
+    backfills: dict[str, dict[str, Backfill]] = {}
+    """By workspace and id, the newest first."""
+    excluded: dict[str, frozenset[str]] = {}
+    """Of each workspace that has some, those that count for nothing."""
+
+    def defines(self, other: "_Contents") -> bool:
+        """Whether both say the same of workspaces and signals."""
+        return (self.workspaces, self.ever) == (other.workspaces, other.ever)
 
 
 class CatalogReader:
@@ -66,6 +74,15 @@ class CatalogReader:
     def workspaces(self) -> Sequence[Workspace]:
         return sorted(self._look().workspaces.values(), key=lambda workspace: workspace.name)
 
+    def backfills(self, workspace: str) -> Sequence[Backfill]:
+        return list(self._look().backfills.get(workspace, {}).values())
+
+    def backfill(self, workspace: str, id: str) -> Backfill | None:
+        return self._look().backfills.get(workspace, {}).get(id)
+
+    def excluded(self, workspace: str) -> frozenset[str]:
+        return self._look().excluded.get(workspace, frozenset())
+
     def revision(self) -> int:
         self._look()
         return self._revision
@@ -98,9 +115,11 @@ class CatalogReader:
             return
         found = _read(connection)
         self._moved = moved
-        if found is not None and (found != self._known or not self._revision):
-            self._known = found
+        if found is None:
+            return
+        if not found.defines(self._known) or not self._revision:
             self._revision += 1
+        self._known = found
 
     def _opened(self) -> apsw.Connection | None:
         if self._connection is None and not self._closed and _is_there(self._path):
@@ -137,6 +156,19 @@ def _read(connection: apsw.Connection) -> _Contents | None:
             workspace: {slug: signal for slug, signal in of.items() if not signal.archived}
             for workspace, of in ever.items()
         }
-        return _Contents({each.id: each for each in tables.workspaces()}, signals, ever)
+        backfills = _by_workspace(tables.backfills())
+        excluded = {
+            workspace: frozenset(each.id for each in of.values() if not each.counts)
+            for workspace, of in backfills.items()
+        }
+        return _Contents({each.id: each for each in tables.workspaces()}, signals, ever, backfills, excluded)
     finally:
         connection.execute("ROLLBACK")
+
+
+def _by_workspace(backfills: Sequence[Backfill]) -> dict[str, dict[str, Backfill]]:
+    """The newest first."""
+    found = dict[str, dict[str, Backfill]]()
+    for each in reversed(backfills):
+        found.setdefault(each.workspace, {})[each.id] = each
+    return found

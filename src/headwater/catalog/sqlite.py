@@ -3,7 +3,7 @@
 import hmac
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import apsw
 import msgspec
 from msgspec import UNSET
 
-from headwater.catalog import credentials
+from headwater.catalog import backfills, credentials
 from headwater.catalog.base import (
     WORKSPACE_SCOPES,
     Actor,
+    Backfill,
     By,
     Change,
     Credentials,
@@ -50,6 +51,9 @@ logger = logging.getLogger("headwater.catalog")
 LOOK_SECONDS = 1.0
 """How soon what another process wrote is obeyed at the latest; a key not known yet is looked for at once."""
 
+_BY_ITSELF = "gateway"
+"""Who changes what nobody asked to be changed."""
+
 _SHOWN = 7
 """Characters of a key that are kept for people to recognise it by."""
 
@@ -68,14 +72,15 @@ class Write:
 
 
 class SqliteCatalog:
-    """`catalog.base.Catalog`. `secret` keys the hashes of the keys (16 to 64 bytes)."""
+    """`catalog.base.Catalog`. `secret` keys the hashes of the keys and the audit's chain (16 to 64 bytes)."""
 
     def __init__(self, path: Path, secret: bytes) -> None:
         self._secret = secret
-        self._database = Database(path)
+        self._database = Database(path, secret)
         self._moved = self._database.moved()
         self._memory = Memory(self._database)
         self._validators: dict[tuple[str, int], schemas.Validator] = {}
+        self._standing: dict[str, str] = {}
         self._next_look = time.monotonic() + LOOK_SECONDS
 
     # --- the hot path -----------------------------------------------------------------------------------------------
@@ -118,6 +123,16 @@ class SqliteCatalog:
         found = self._memory.workspaces.get(id)
         if found is None:
             raise NotFoundError("there is no such workspace")
+        return found
+
+    def backfill(self, workspace: str, id: str) -> Backfill | None:
+        return self._memory.backfills_of(workspace).get(id)
+
+    def standing_backfill(self, workspace: str, now_ms: int) -> Backfill:
+        found = self.backfill(workspace, self._standing.get(workspace, ""))
+        if found is None or found.status != "open" or found.day != backfills.day_of(now_ms):
+            found = self._find_standing(workspace, now_ms)
+            self._standing[workspace] = found.id
         return found
 
     # --- workspaces -------------------------------------------------------------------------------------------------
@@ -253,6 +268,57 @@ class SqliteCatalog:
             raise NotFoundError(f"there is no key '{key_id}'")
         return key
 
+    # --- backfills --------------------------------------------------------------------------------------------------
+
+    def backfills(self, workspace: str) -> Sequence[Backfill]:
+        return list(self._memory.backfills_of(workspace).values())[::-1]
+
+    def create_backfill(self, actor: By, workspace: str, name: str, hold: bool = False) -> Backfill:
+        made = backfills.made(self.workspace(workspace).id, name, hold, now_ms())
+        with self._writing() as write:
+            if any(other.name == made.name for other in self.backfills(workspace)):
+                raise ConflictError(f"there is a backfill '{made.name}' already")
+            write.put(made, _change(workspace, actor, "backfill.create", made.id, name=made.name, hold=hold))
+        return made
+
+    def close_backfill(self, actor: By, workspace: str, id: str) -> Backfill:
+        return self._turn(actor, workspace, id, "backfill.close", backfills.closed)
+
+    def release_backfill(self, actor: By, workspace: str, id: str) -> Backfill:
+        return self._turn(actor, workspace, id, "backfill.release", backfills.released)
+
+    def revert_backfill(self, actor: By, workspace: str, id: str) -> Backfill:
+        return self._turn(actor, workspace, id, "backfill.revert", backfills.reverted)
+
+    def _turn(
+        self, actor: By, workspace: str, id: str, action: str, turn: Callable[[Backfill, int], Backfill]
+    ) -> Backfill:
+        """What one becomes, written down if it changes."""
+        with self._writing() as write:
+            known = self.backfill(workspace, id)
+            if known is None:
+                raise NotFoundError(f"there is no backfill '{id}'")
+            turned = turn(known, now_ms())
+            if turned != known:
+                write.put(turned, _change(workspace, actor, action, id))
+        return turned
+
+    def _find_standing(self, workspace: str, moment: int) -> Backfill:
+        """Another process may have made or closed one, so it is looked for as a writer."""
+        day = backfills.day_of(moment)
+        with self._writing() as write:
+            known = self.backfills(self.workspace(workspace).id)
+            open_ = [each for each in known if each.day is not None and each.status == "open"]
+            found = next((each for each in open_ if each.day == day), None)
+            if found is None:
+                found = backfills.standing(workspace, moment, known)
+                write.put(found, _change(workspace, _BY_ITSELF, "backfill.create", found.id, name=found.name))
+            for each in open_:
+                if each.day != day:
+                    write.put(backfills.closed(each, moment))
+                    write.put(_change(workspace, _BY_ITSELF, "backfill.close", each.id))
+        return found
+
     # --- the rest ---------------------------------------------------------------------------------------------------
 
     def note(self, actor: By, workspace: str, action: str, target: str) -> None:
@@ -320,6 +386,8 @@ def _new_signal(workspace: str, new: NewSignal) -> list[Record]:
         value=new.value,
         preset=new.preset,
         created_ms=now,
+        dedupe_by=new.dedupe_by,
+        retention_days=new.retention_days,
     )
     if new.schema is not None:
         schemas.compile(new.schema)

@@ -9,7 +9,7 @@ FROM key ORDER BY created_ms, rowid
 
 -- name: all_signals
 SELECT id, workspace, slug, name, type, active, rate_limit, enforcement, aggregation, period, value, preset,
-    created_ms, archived
+    created_ms, archived, dedupe_by, retention_days
 FROM signal ORDER BY rowid
 
 -- name: all_versions
@@ -31,18 +31,44 @@ ON CONFLICT (id) DO UPDATE SET expires_ms = :expires_ms, revoked_ms = :revoked_m
 
 -- name: put_signal
 INSERT INTO signal (id, workspace, slug, name, type, active, rate_limit, enforcement, aggregation, period, value,
-    preset, created_ms, archived)
+    preset, created_ms, archived, dedupe_by, retention_days)
 VALUES (:id, :workspace, :slug, :name, :type, :active, :rate_limit, :enforcement, :aggregation, :period, :value,
-    :preset, :created_ms, :archived)
+    :preset, :created_ms, :archived, :dedupe_by, :retention_days)
 ON CONFLICT (id) DO UPDATE SET name = :name, active = :active, rate_limit = :rate_limit, enforcement = :enforcement,
-    aggregation = :aggregation, period = :period, value = :value, archived = :archived
+    aggregation = :aggregation, period = :period, value = :value, archived = :archived, dedupe_by = :dedupe_by,
+    retention_days = :retention_days
 
 -- name: put_version
 INSERT INTO schema_version (signal_id, version, schema, created_ms) VALUES (:signal_id, :version, :schema, :created_ms)
 
+-- name: all_backfills
+SELECT id, workspace, name, status, held, day, created_ms, closed_ms, released_ms, reverted_ms
+FROM backfill ORDER BY rowid
+
+-- name: put_backfill
+INSERT INTO backfill (id, workspace, name, status, held, day, created_ms, closed_ms, released_ms, reverted_ms)
+VALUES (:id, :workspace, :name, :status, :held, :day, :created_ms, :closed_ms, :released_ms, :reverted_ms)
+ON CONFLICT (id) DO UPDATE SET status = :status, held = :held, closed_ms = :closed_ms, released_ms = :released_ms,
+    reverted_ms = :reverted_ms
+
 -- name: put_change
-INSERT INTO audit (workspace, actor, action, target, detail, at_ms, address)
-VALUES (:workspace, :actor, :action, :target, :detail, :at_ms, :address)
+INSERT INTO audit (id, workspace, actor, action, target, detail, at_ms, address, hash)
+VALUES (:id, :workspace, :actor, :action, :target, :detail, :at_ms, :address, :hash)
+
+-- name: put_hash
+UPDATE audit SET hash = :hash WHERE id = :id
+
+-- name: put_seal
+UPDATE audit_end SET seal = :seal
+
+-- name: end_of_audit
+SELECT
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0) AS given,
+    coalesce((SELECT hash FROM audit ORDER BY id DESC LIMIT 1), x'') AS hash,
+    (SELECT seal FROM audit_end) AS seal
+
+-- name: chained
+SELECT id, workspace, actor, action, target, detail, at_ms, address, hash FROM audit ORDER BY id
 
 -- name: changes
 SELECT id, workspace, actor, action, target, detail, at_ms, address
@@ -50,5 +76,6 @@ FROM audit WHERE workspace = :workspace AND id < :before ORDER BY id DESC LIMIT 
 
 -- name: made
 SELECT id, workspace, actor, action, target, detail, at_ms
-FROM audit WHERE action IN ('workspace.create', 'signal.create', 'signal.publish', 'key.create', 'key.rotate')
+FROM audit WHERE action IN ('workspace.create', 'signal.create', 'signal.publish', 'key.create', 'key.rotate',
+    'backfill.create')
 ORDER BY id

@@ -1,17 +1,18 @@
 """The catalog held against itself: who belongs to whom, and whether all that was ever made is still there."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from headwater.catalog.base import Contents, Credentials, Key
+from headwater.catalog.base import Chain, Contents, Credentials, Key
 from headwater.catalog.preset import PRESETS
-from headwater.doctor.report import Check, fault, ok, some, warning
+from headwater.doctor.report import Check, fault, ok, some, unchecked, warning
 from headwater.errors import InvalidError
 from headwater.rules import schema as schemas
 from headwater.rules.ids import key_digest, key_is_wellformed
 
 _RESTORE = "stop headwater, restore catalog.db and key-secret from the same backup"
 _SECRET_BYTES = 32
+_MOST_TOLD = 20
 
 
 def file(faults: Sequence[str]) -> Check:
@@ -29,6 +30,7 @@ def rows(contents: Contents) -> Check:
         "keys": len(contents.keys),
         "signals": len(contents.signals),
         "versions": len(contents.versions),
+        "backfills": len(contents.backfills),
     }
     said = ", ".join(f"{count} {name}" for name, count in counts.items())
     if found:
@@ -45,6 +47,9 @@ def _orphans(contents: Contents) -> Iterator[str]:
     for signal in contents.signals:
         if signal.workspace not in workspaces:
             yield f"signal {signal.id} is of the workspace {signal.workspace}, which is not there"
+    for backfill in contents.backfills:
+        if backfill.workspace not in workspaces:
+            yield f"backfill {backfill.id} is of the workspace {backfill.workspace}, which is not there"
     for lost in sorted({each.signal_id for each in contents.versions} - signals):
         yield f"there are schema versions of {lost}, which is not there"
 
@@ -68,20 +73,27 @@ def _gaps(contents: Contents) -> Iterator[str]:
 
 
 def made(contents: Contents) -> Check:
-    """Nothing in the catalog is ever removed, so all that the audit says was made must be there."""
-    lost, unlike = [*_lost(contents)], [*_lost_of_presets(contents)]
+    """Nothing in the catalog is ever removed, so all that the audit says was made must be there; and nothing is made
+    without a word in the audit."""
+    lost, unlike, untold = [*_lost(contents)], [*_lost_of_presets(contents)], [*_untold(contents)]
     said = f"{len(contents.made)} entries of the audit"
+    if untold:
+        advice = "somebody took entries out of the audit, or wrote to catalog.db by hand: see catalog.chain"
+        return fault(
+            "catalog.audit", f"{said}: {some(untold + lost)}", advice, entries=len(contents.made), wrong=untold
+        )
     if lost:
         return fault("catalog.audit", f"{said}: {some(lost)}", _RESTORE, entries=len(contents.made), lost=lost)
     if unlike:
         advice = "if that workspace is not older than these signals, they were lost: " + _RESTORE
         return warning("catalog.audit", f"{said}: {some(unlike)}", advice, entries=len(contents.made), lost=unlike)
-    return ok("catalog.audit", f"{said}; all that they say was made is there", entries=len(contents.made))
+    return ok("catalog.audit", f"{said}; all that they say was made is there, and no more", entries=len(contents.made))
 
 
 def _lost(contents: Contents) -> Iterator[str]:
     workspaces = {each.id for each in contents.workspaces}
     keys = {each.id for each in contents.keys}
+    backfills = {each.id for each in contents.backfills}
     signals = {each.id: each.slug for each in contents.signals}
     latest: Counter[str] = Counter(each.signal_id for each in contents.versions)
     keyed = {each.workspace for each in contents.keys}
@@ -98,8 +110,36 @@ def _lost(contents: Contents) -> Iterator[str]:
                 yield f"version {change.detail['version']} of the schema of {change.target} is gone"
             case "key.create" if change.target not in keys:
                 yield f"key {change.target} is gone"
+            case "backfill.create" if change.target not in backfills:
+                yield f"backfill {change.target} ('{change.detail.get('name')}') is gone"
             case "key.rotate" if not {change.target, change.detail.get("by")} <= keys:
                 yield f"key {change.target} or the one that replaced it, {change.detail.get('by')}, is gone"
+
+
+def _untold(contents: Contents) -> Iterator[str]:
+    """What nothing in the audit says was made. An older headwater's audit may begin later than its catalog."""
+    told = {(change.action, change.target) for change in contents.made}
+    rotated = {change.detail.get("by") for change in contents.made if change.action == "key.rotate"}
+    presets = {
+        (change.target, change.detail.get("preset")) for change in contents.made if change.action == "workspace.create"
+    }
+    begun_ms = contents.made[0].at_ms if contents.made else 0
+    first = {key.workspace: key.id for key in reversed(contents.keys)}
+    for workspace in contents.workspaces:
+        if workspace.created_ms >= begun_ms and ("workspace.create", workspace.id) not in told:
+            yield f"nothing tells of workspace {workspace.id} ('{workspace.name}')"
+    for key in contents.keys:
+        known = ("key.create", key.id) in told or key.id in rotated or first[key.workspace] == key.id
+        if key.created_ms >= begun_ms and not known:
+            yield f"nothing tells of key {key.id}"
+    for signal in contents.signals:
+        known = ("signal.create", signal.id) in told
+        known |= signal.preset is not None and (signal.workspace, signal.preset) in presets
+        if signal.created_ms >= begun_ms and not known:
+            yield f"nothing tells of signal {signal.id} ('{signal.slug}')"
+    for backfill in contents.backfills:
+        if backfill.created_ms >= begun_ms and ("backfill.create", backfill.id) not in told:
+            yield f"nothing tells of backfill {backfill.id} ('{backfill.name}')"
 
 
 def _lost_of_presets(contents: Contents) -> Iterator[str]:
@@ -110,6 +150,25 @@ def _lost_of_presets(contents: Contents) -> Iterator[str]:
         for new in preset:
             if new.slug is not None and (change.target, new.slug) not in there:
                 yield f"'{new.slug}', a signal of the preset, is not in {change.target}"
+
+
+def chain(examine: Callable[[bytes], Chain], secret: bytes | None) -> Check:
+    """The audit is what was written: no row was changed, left out, put in or cut off. `examine`: by the key-secret."""
+    name = "catalog.chain"
+    if secret is None or len(secret) != _SECRET_BYTES:
+        return unchecked(name, "it takes the key-secret")
+    found = examine(secret)
+    said, broken = f"{found.rows} entries of the audit", len(found.faults)
+    if not broken:
+        return ok(name, f"{said}; their hashes follow from each other to the last one", entries=found.rows)
+    if 0 < found.rows <= broken:
+        return fault(name, f"{said}: none of their hashes fits, so key-secret is another", _RESTORE, entries=found.rows)
+    advice = (
+        "somebody changed catalog.db by hand: keep a copy, find out who can write to it, and hold the audit against "
+        "that of a backup, for it cannot be mended"
+    )
+    wrong = list(found.faults[:_MOST_TOLD])
+    return fault(name, f"{said}: {some(found.faults)}", advice, entries=found.rows, broken=broken, wrong=wrong)
 
 
 def compiled(contents: Contents) -> Check:

@@ -8,6 +8,7 @@ from headwater.signals import Signal
 
 MAX_RATE = 1_000_000_000
 MAX_VALUE = 200
+MAX_DAYS = 36_500
 
 _VALUE = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 
@@ -20,6 +21,8 @@ def check(signal: Signal) -> Signal:
         raise InvalidError("'value' must be a dotted path into the event's data, as in 'usage.calls'", "value")
     if signal.rate_limit is not None and not 1 <= signal.rate_limit <= MAX_RATE:
         raise InvalidError("'rate_limit' must be a whole number from 1 on, or null for none", "rate_limit")
+    if signal.retention_days is not None and not 1 <= signal.retention_days <= MAX_DAYS:
+        raise InvalidError(f"'retention_days' must be from 1 to {MAX_DAYS}, or null for ever", "retention_days")
     for field in _needed(signal):
         if getattr(signal, field) is None:
             raise InvalidError(f"'{field}' is required for a signal of type {signal.type}", field)
