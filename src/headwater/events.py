@@ -74,10 +74,12 @@ class Line(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False
     backfill_id: str
     value: str | None = None
     """Lines that an older headwater wrote end before it."""
+    replayed_ms: int = 0
+    """When it was replayed, after it had been rejected; lines of all other events end before it."""
 
 
-ROW = Event.__struct_fields__
-"""The columns of one line of a log record, in order."""
+ROW = Line.__struct_fields__
+"""The columns of one line of a log record, in order; the last may be missing."""
 
 decode_lines = msgspec.json.Decoder(Line).decode_lines
 """A record's lines, read back. Raises msgspec.DecodeError."""
@@ -95,6 +97,17 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     """`count` encoded events, each ended by a line feed."""
 
 
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """What nobody may take again as long as it is kept, durable with the batch that it came with: see `claims`."""
+
+    key: bytes
+    """16 bytes."""
+    value: bytes
+    """What the next one who asks is told."""
+    backfill: str = ""
+    """It is kept at least as long as this one is open."""
+
+
 class Batch(msgspec.Struct, frozen=True, gc=False):
     """What one request gives to the log: all of it becomes durable, or nothing."""
 
@@ -105,11 +118,17 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     dialect: str
     parts: tuple[Part, ...]
     """One or two, at most one a lane."""
+    claims: tuple[Claim, ...] = ()
+    replay: bool = False
+    """Some rejected events of an earlier batch once more: under its id, and theirs."""
 
 
-def new_batch_id(received_ms: int) -> bytes:
-    """A UUIDv7 (RFC 9562) of this moment with 66 random bits and a last byte of 0, as 16 bytes."""
-    noise = bytearray(os.urandom(10))
+def new_batch_id(received_ms: int, seed: bytes = b"") -> bytes:
+    """A UUIDv7 (RFC 9562) of this moment with 66 random bits and a last byte of 0, as 16 bytes.
+
+    `seed`: 10 bytes or more to take in place of random ones, from what makes the batch the only one of its kind.
+    """
+    noise = bytearray(seed[:10] or os.urandom(10))
     noise[0] = 0x70 | noise[0] & 0x0F
     noise[2] = 0x80 | noise[2] & 0x3F
     noise[9] = 0

@@ -12,9 +12,11 @@ import msgspec
 
 from headwater import clock
 from headwater.catalog.base import Catalog
+from headwater.claims.base import Hold
 from headwater.config import Windows
 from headwater.dialects.base import BodyError, Dialect, Fault, Limited, Limits, Receipt, Request, cut, dotted
-from headwater.events import Batch, Event, Lane, Part, event_ids, id_text, new_batch_id, received_ms
+from headwater.duplicates import Duplicates
+from headwater.events import Batch, Claim, Event, Lane, Part, event_ids, id_text, new_batch_id, received_ms
 from headwater.log.base import Appender, Reader
 from headwater.outcomes import Reason
 from headwater.quotas.base import Quotas
@@ -45,6 +47,21 @@ class Draft(msgspec.Struct, gc=False):
     faults: list[Fault]
 
 
+class Order(msgspec.Struct, frozen=True, gc=False):
+    """How a request is to be taken."""
+
+    hold: Hold
+    """What is reserved for it."""
+    lenient: bool = False
+    """Takes the events without a fault, if there are any; the receipt tells of the others."""
+    backfill: str = ""
+    """The id of the one that all its events join."""
+    seed: bytes = b""
+    """What its batch's id is made of, see `events.new_batch_id`; empty for chance."""
+    claim: Callable[[bytes, Request, Receipt], Claim] | None = None
+    """The claim of the request itself, which lies in the batch of this id."""
+
+
 class Refusal(msgspec.Struct, frozen=True, gc=False):
     """The request cannot be taken as it is; nothing was stored."""
 
@@ -54,7 +71,7 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 class Admitted(msgspec.Struct, frozen=True, gc=False):
     """A request that passed. Its events are handed to the log, and become durable, by awaiting `durable`.
 
-    None when the limits left nothing to store: 429. Awaiting it raises LogUnavailableError when nothing was stored; the
+    None when the limits left nothing to take: 429. Awaiting it raises LogUnavailableError when nothing was stored; the
     quota is given back then. While it waits it keeps no event in memory.
     """
 
@@ -70,6 +87,7 @@ class Intake:
         self._quotas = quotas
         self._log = log
         self._windows = windows
+        self._duplicates = Duplicates(catalog)
         self._steps: tuple[Callable[[Draft], None], ...] = (
             self._resolve,
             self._choose_version,
@@ -77,38 +95,28 @@ class Intake:
             self._measure,
         )
 
-    async def receive(
-        self, workspace: str, dialect: Dialect, request: Request, lenient: bool = False
-    ) -> Admitted | Refusal:
+    async def receive(self, workspace: str, dialect: Dialect, request: Request, order: Order) -> Admitted | Refusal:
         """Takes a request or refuses it, all or nothing but for what its signals' limits leave out.
 
-        `lenient`: takes the events without a fault, if there are any; the receipt tells of the others.
-        Raises BodyError for what cannot be written down.
+        Raises BodyError for what cannot be written down, UnavailableError when nothing can be taken now.
         """
-        events = request.events
-        draft = Draft(
-            workspace,
-            dialect,
-            request,
-            clock.now_ms(),
-            events,
-            [None] * len(events),
-            range(len(events)),
-            request.faults,
-        )
+        draft = _draft(workspace, dialect, request)
         for step in self._steps:
-            if draft.faults and not (dialect.collects_faults or lenient):
+            if draft.faults and not (dialect.collects_faults or order.lenient):
                 break
             step(draft)
         faults = sorted(draft.faults, key=lambda fault: fault.index)
-        if faults and (not lenient or not (draft := _without_faulty(draft)).events):
+        if faults and (not order.lenient or not (draft := _without_faulty(draft)).events):
             return Refusal(faults)
-        admitted = await self._admit(draft, whole=dialect.limits_whole and not lenient)
-        if not lenient:
-            return admitted
-        receipt = admitted.receipt
-        receipt = msgspec.structs.replace(receipt, faults=_left_out(dialect, faults, receipt))
-        return Admitted(receipt, admitted.durable)
+        return await self._admit(draft, order, faults)
+
+    def judge(self, workspace: str, dialect: Dialect, events: Sequence[Event]) -> list[Fault]:
+        """What stands against events that were taken before, by what holds now. Each that has no fault gets its
+        signal's id, version and value, and a reason if it would be rejected again."""
+        draft = _draft(workspace, dialect, Request(events, []))
+        for step in self._steps:
+            step(draft)
+        return draft.faults
 
     # --- the steps -------------------------------------------------------------------------------------------------
 
@@ -178,41 +186,63 @@ class Intake:
 
     # --- quota, lines, log -----------------------------------------------------------------------------------------
 
-    async def _admit(self, draft: Draft, whole: bool) -> Admitted:
-        wants = _wants(draft)
+    async def _admit(self, draft: Draft, order: Order, faults: list[Fault]) -> Admitted:
+        """`faults`: of the events that were left out of the draft."""
+        sorted_ = None
+        if self._duplicates.possible(draft.workspace):
+            sorted_ = await self._duplicates.sort(draft.workspace, draft.events, draft.signals, order.hold)
+        rest = _only(draft, sorted_.rest) if sorted_ else draft
+        wants, whole = _wants(rest), draft.dialect.limits_whole and not order.lenient
         window = self._quotas.window(draft.received_ms)
         grants = await self._quotas.grant(wants, window, whole) if wants else {}
         limits = _limits(wants, grants, window) if wants else None
-        chosen, limited = _share_out(draft, wants, grants, whole)
-        if not chosen:
-            return Admitted(Receipt("", [], limited, limits), None)
-        batch = new_batch_id(draft.received_ms)
-        taken = _number(draft, chosen, batch)
+        chosen, limited = _share_out(rest, wants, grants, whole)
+        batch = new_batch_id(draft.received_ms, order.seed)
+        taken, repeated, claims = _number(rest, chosen, batch), frozenset[int](), tuple[Claim, ...]()
         try:
-            parts = self._parts(draft, taken, chosen)
+            parts = self._parts(rest, taken, chosen, order.backfill)
+            if sorted_:
+                claims = sorted_.claims(chosen, taken)
+                taken, repeated, limited = sorted_.told(draft.events, draft.places, chosen, taken, limited)
+            if order.lenient:
+                faults = _left_out(draft.dialect, faults, limited)
+            receipt = Receipt(id_text(batch) if chosen else "", taken, limited, limits, faults, repeated)
+            if not taken:
+                return Admitted(receipt, None)
+            if order.claim:
+                claims = (*claims, order.claim(batch, draft.request, receipt))
+                claims += await sorted_.marks(order.hold, batch, claims[-1].backfill) if sorted_ else ()
         except BaseException:
             await self._quotas.give_back(grants, window)
             raise
-        receipt = Receipt(id_text(batch), taken, limited, limits)
-        return Admitted(receipt, self._store(Batch(batch, draft.workspace, draft.dialect.name, parts), grants, window))
+        stored = Batch(batch, draft.workspace, draft.dialect.name, parts, claims)
+        return Admitted(receipt, self._store(stored, grants, window, order.hold))
 
-    async def _store(self, batch: Batch, grants: Mapping[str, Grant], window: int) -> None:
+    async def _store(self, batch: Batch, grants: Mapping[str, Grant], window: int, hold: Hold) -> None:
+        if not batch.parts and not batch.claims:
+            return  # all of it was there before
         try:
-            appended = self._log.append(batch)
+            appended = hold.append(batch) if batch.claims else self._log.append(batch)
             del batch  # it was written down; what waits for the disk is kept small
             await appended
         except Exception:
             await self._quotas.give_back(grants, window)
             raise
 
-    def _parts(self, draft: Draft, taken: list[Event], chosen: Sequence[int]) -> tuple[Part, ...]:
-        """Each event in its lane, with its time; an event whose date keeps it out of there is rejected."""
+    def _parts(self, draft: Draft, taken: list[Event], chosen: Sequence[int], backfill: str) -> tuple[Part, ...]:
+        """Each event in its lane, with its time; an event whose date keeps it out of there is rejected.
+
+        All of them migrate, in `backfill`, if it is given; else those whose sender asked for it, in the standing one.
+        """
         realtime: list[Event] = []
         migration: list[Event] = []
         windows, received, old_migrates = self._windows, draft.received_ms, draft.dialect.old_migrates
-        places, migrating = draft.places, draft.request.migrating
+        places, migrating, all_migrate = draft.places, draft.request.migrating, bool(backfill)
         for index, event in zip(chosen, taken, strict=True):
-            migrates = places[index] in migrating
+            migrates = all_migrate or places[index] in migrating
+            if migrates:
+                backfill = backfill or self._catalog.standing_backfill(draft.workspace, received).id
+                event.backfill_id = backfill
             if event.occurred_ms is None:
                 event.occurred_ms = received
             else:
@@ -223,6 +253,11 @@ class Intake:
             (migration if migrates else realtime).append(event)
         lanes = ((Lane.REALTIME, realtime), (Lane.MIGRATION, migration))
         return tuple([_part(lane, events) for lane, events in lanes if events])
+
+
+def _draft(workspace: str, dialect: Dialect, request: Request) -> Draft:
+    events, now = request.events, clock.now_ms()
+    return Draft(workspace, dialect, request, now, events, [None] * len(events), range(len(events)), request.faults)
 
 
 def _by_schema(draft: Draft) -> dict[tuple[str, int], list[int]]:
@@ -290,22 +325,24 @@ def _number(draft: Draft, chosen: Sequence[int], batch: bytes) -> list[Event]:
 def _without_faulty(draft: Draft) -> Draft:
     """The draft of the events against which no fault stands."""
     faulty = {fault.index for fault in draft.faults}
-    kept = [index for index in range(len(draft.events)) if index not in faulty]
+    return _only(draft, [index for index in range(len(draft.events)) if index not in faulty])
+
+
+def _only(draft: Draft, kept: Sequence[int]) -> Draft:
+    """The draft of some of its events, without faults."""
     return msgspec.structs.replace(
         draft,
         events=[draft.events[index] for index in kept],
         signals=[draft.signals[index] for index in kept],
-        places=kept,
+        places=[draft.places[index] for index in kept],
         faults=[],
     )
 
 
-def _left_out(dialect: Dialect, faults: list[Fault], receipt: Receipt) -> list[Fault]:
+def _left_out(dialect: Dialect, faults: list[Fault], limited: list[Limited]) -> list[Fault]:
     """What a lenient answer tells of: the faults, and what was over a limit where the dialect has no list for that."""
     if dialect.limits_whole:
-        over = [
-            Fault(each.index, (), "rate_limited", "is over the rate limit of its signal") for each in receipt.limited
-        ]
+        over = [Fault(each.index, (), "rate_limited", "is over the rate limit of its signal") for each in limited]
         faults = sorted(faults + over, key=lambda fault: fault.index)
     return faults
 
@@ -356,7 +393,7 @@ def taken_this_minute(reader: Reader, now_ms: int) -> Iterator[tuple[int, str, i
     start = window * clock.MINUTE_MS
     decoder = msgspec.json.Decoder(list[Any])
     for head in reader.heads(reader.since(start)):
-        if received_ms(head.batch) < start:
+        if received_ms(head.batch) < start or head.replay:  # a replay uses no quota
             continue
         for lane in head.lanes:
             record = reader.record(head.position, lane)

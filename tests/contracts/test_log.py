@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
@@ -21,11 +22,12 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec import structs
 
 from batches import BOTH, everything, make_batch, same
 from headwater.errors import CorruptionError, LogUnavailableError, StartError
-from headwater.events import Batch, Lane, received_ms
-from headwater.log.base import Appender, Damage, Head, Sound, Survey
+from headwater.events import Batch, Claim, Lane, received_ms
+from headwater.log.base import Appender, Claimed, Damage, Head, Sound, Survey
 from headwater.log.files import FilesAppender, FilesReader
 from headwater.log.sqlite import SqliteAppender, SqliteReader
 
@@ -314,6 +316,60 @@ def test_since_finds_the_first_record_of_a_moment(log: Log) -> None:
     assert log.reader.since(times[-1] + 1) == log.reader.durable()
 
 
+def test_since_is_not_misled_by_replays(log: Log) -> None:
+    """Their batches' ids tell of old times, though they are written now; a segment may have no others."""
+    hour = 3_600_000
+    batches = [make_batch(ms=100 * hour + n * hour) for n in range(10)]
+    replays = [structs.replace(make_batch(ms=n * hour), replay=True) for n in range(40)]
+    append(
+        log.open(segment_bytes=2000), *[each for n, one in enumerate(batches) for each in (one, *replays[n * 4 :][:4])]
+    )
+    positions = {head.batch: head.position for head in log.reader.heads(0)}
+    assert [head.replay for head in log.reader.heads(0)] == [False, True, True, True, True] * 10
+    for n, batch in enumerate(batches):
+        assert log.reader.since(100 * hour + n * hour) <= positions[batch.id]
+
+
+def with_claims(batch: Batch, *keys: bytes) -> Batch:
+    return structs.replace(batch, claims=tuple([Claim(key * 16, batch.id + key, "bf_abcdefgh") for key in keys]))
+
+
+def test_claims_come_back_from_wherever_one_begins(log: Log) -> None:
+    first, second = with_claims(make_batch(), b"a", b"b"), with_claims(make_batch(2, BOTH), b"c")
+    alone = structs.replace(with_claims(make_batch(), b"d"), parts=())
+    append(log.open(), make_batch(), first, make_batch(), second, alone)
+    ends = [head.end for head in log.reader.heads(0)]
+    everything_claimed = [
+        Claimed(ends[at], batch.id, batch.workspace, batch.claims)
+        for at, batch in ((1, first), (3, second), (4, alone))
+    ]
+    assert list(log.reader.claims(0)) == everything_claimed
+    assert list(log.reader.claims(ends[1])) == everything_claimed[1:]
+    assert list(log.reader.claims(ends[4])) == []
+    records = everything(log.reader)
+    assert [record.batch for record in records[1:]] == [first.id, records[2].batch, second.id], "the last has no events"
+
+
+def test_what_holds_claims_is_not_trimmed_before_they_are_kept(log: Log) -> None:
+    appender = log.open(segment_bytes=2000)
+    append(appender, *[with_claims(make_batch(), b"a") for _ in range(30)])
+    heads = list(log.reader.heads(0))
+    assert log.reader.claimed() is None, "nobody keeps any"
+    appender.claimed(0)
+    assert log.reader.claimed() == 0
+    assert log.reader.trim(heads[-1].end, FAR_FUTURE) == 0
+    appender.claimed(heads[15].end)
+    oldest = log.reader.trim(heads[-1].end, FAR_FUTURE)
+    assert 0 < oldest <= heads[15].end
+    appender.close()
+    other = log.adapter.reader(log.directory)
+    assert other.claimed() == heads[15].end, "it outlives the appender"
+    assert next(iter(other.claims(0))).end > oldest, "and what was trimmed is passed over"
+    other.close()
+    log.open(segment_bytes=2000).claimed(heads[-1].end)
+    assert log.reader.trim(heads[-1].end, FAR_FUTURE) > oldest
+
+
 def test_a_position_behind_the_end_is_a_contradiction(log: Log) -> None:
     append(log.open(), make_batch())
     with pytest.raises(CorruptionError):
@@ -485,3 +541,53 @@ def test_any_order_of_verbs_agrees_with_a_plain_list(adapter: str, tmp_path: Pat
 def test_positions_only_grow(log: Log) -> None:
     append(log.open(segment_bytes=1500), *[make_batch() for _ in range(30)])
     assert all(one.end == two.position for one, two in pairwise(log.reader.heads(0)))
+
+
+def rolled(log: Log, appender: Appender, older_seconds: float) -> None:
+    """The writer has looked whether a new segment is due: what is appended after it finds out."""
+    appender.roll(older_seconds)
+    time.sleep(0.1)
+
+
+def test_a_segment_that_is_old_enough_is_followed_by_the_next(log: Log) -> None:
+    appender = log.open()
+    append(appender, make_batch(ms=1_000_000))
+    rolled(log, appender, 3600)
+    assert log.reader.trim(log.reader.durable(), FAR_FUTURE) == 0
+    rolled(log, appender, 0)
+    end = log.reader.durable()
+    assert log.reader.trim(end, FAR_FUTURE) == end and not list(log.reader.heads(0))
+    assert log.reader.survey().begun and not log.reader.survey().segments
+    rolled(log, appender, 0)  # nothing lies in the new one
+    appender.close()
+    log.open(wait_seconds=5).close()  # a start finds its end in an empty segment
+    append(log.open(wait_seconds=5), make_batch())
+    assert [head.position for head in log.reader.heads(0)] == [end]
+
+
+def test_what_a_reader_wants_gone_is_written_on_no_more(log: Log) -> None:
+    appender = log.open()
+    append(appender, make_batch(ms=1_000_000))
+    log.reader.want(log.reader.durable())
+    rolled(log, appender, 3600)
+    end = log.reader.durable()
+    assert log.reader.trim(end, FAR_FUTURE) == end
+    append(appender, make_batch(ms=1_000_000))
+    rolled(log, appender, 3600)
+    assert log.reader.trim(log.reader.durable(), FAR_FUTURE) == end
+
+
+def test_a_roll_among_batches_loses_none(log: Log) -> None:
+    appender, batches = log.open(), [make_batch() for _ in range(60)]
+
+    async def run() -> None:
+        waiting = []
+        for batch in batches:
+            waiting.append(appender.append(batch))
+            appender.roll(0)
+        await asyncio.gather(*waiting)
+
+    asyncio.run(run())
+    appender.roll(0)
+    appender.close()
+    assert [record.batch for record in everything(log.reader)] == [batch.id for batch in batches]

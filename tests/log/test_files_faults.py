@@ -257,6 +257,42 @@ def test_a_log_that_fails_while_it_rolls_goes_on(tmp_path: Path, opened: Opened)
     assert ids(directory) == kept
 
 
+class HalfMade(Disk):
+    """A disk that makes a file and then fails to say so, once."""
+
+    def __init__(self) -> None:
+        self.fails = False
+
+    def create(self, path: Path) -> int:
+        fd = super().create(path)
+        if self.fails:
+            self.fails = False
+            os.close(fd)
+            raise OSError(24, "Too many open files")
+        return fd
+
+
+def test_a_segment_that_was_half_begun_is_where_the_log_goes_on(tmp_path: Path, opened: Opened) -> None:
+    directory, disk = tmp_path / "log", HalfMade()
+    appender = opened(directory, disk)
+    kept = []
+    for _ in range(3):
+        batch = make_batch()
+        assert append(appender, batch) == [True]
+        kept.append(batch.id)
+        disk.fails = True
+        appender.roll(0)
+        while disk.fails:
+            time.sleep(0.01)
+        assert ids(directory) == kept
+    last = make_batch()
+    assert append(appender, last) == [True]
+    assert ids(directory) == [*kept, last.id]
+    appender.close()
+    assert append(opened(directory), make_batch()) == [True]
+    assert ids(directory)[:4] == [*kept, last.id]
+
+
 def test_a_short_write_is_completed(tmp_path: Path, opened: Opened) -> None:
     disk = FaultyDisk()
     disk.half = True

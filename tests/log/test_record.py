@@ -8,9 +8,26 @@ from hypothesis import strategies as st
 
 from batches import BOTH, make_batch, same
 from headwater.errors import CorruptionError
-from headwater.events import Batch, Lane, Part
-from headwater.log.record import MAX_HEADER, decode, decode_head, encode, measure, verify
+from headwater.events import Batch, Claim, Lane, Part
+from headwater.log.base import Claimed
+from headwater.log.record import MAX_HEADER, decode, decode_claims, decode_head, encode, measure, verify
 
+OLD = Batch(
+    bytes(range(15)) + b"\0",
+    "ws_abcdefgh",
+    "bik",
+    (Part(BOTH[0], 1, 5, 6, b'["a"]\n'), Part(BOTH[1], 2, -7, 8, b'["b"]\n["c"]\n')),
+)
+AS_OF_OLD = bytes.fromhex(
+    "48575231e99f2ebed06e9424fd9280c08906540314000000020b0300000102030405060708090a0b0c0d0e0000010000000500000000"
+    "000000060000000000000006000000070000000102000000f9ffffffffffffff08000000000000000c0000000d00000077735f616263"
+    "646566676862696b605b2261225d0ac05b2262225d0a5b2263225d0a"
+)
+"""The same as a headwater that knew no claims wrote it."""
+
+CLAIMS = st.lists(
+    st.builds(Claim, st.binary(min_size=16, max_size=16), st.binary(max_size=300), st.text(max_size=20)), max_size=5
+)
 MS = st.integers(-(2**63), 2**63 - 1)
 
 
@@ -76,6 +93,51 @@ def test_what_is_no_batch_is_refused() -> None:
         Batch(good.id, good.workspace, good.dialect, (part, part)),
         Batch(good.id, "w" * 256, good.dialect, (part,)),
         Batch(good.id[:15], good.workspace, good.dialect, (part,)),
+        Batch(good.id, good.workspace, good.dialect, (part, part), (Claim(b"k" * 16, b""),)),
+        Batch(good.id, good.workspace, good.dialect, (part,), (Claim(b"short", b""),)),
     ):
         with pytest.raises(ValueError, match="batch"):
             encode(bad)
+
+
+@given(
+    id_=st.binary(min_size=16, max_size=16),
+    claims=CLAIMS,
+    lanes=st.sampled_from([(), BOTH[:1], BOTH]),
+    replay=st.booleans(),
+)
+def test_claims_come_back_with_or_without_events(
+    id_: bytes, claims: list[Claim], lanes: tuple[Lane, ...], replay: bool
+) -> None:
+    if not lanes and not claims:
+        return
+    parts = tuple(Part(lane, 1, 2, 3, b"[]\n") for lane in lanes)
+    batch = Batch(id_, "ws_abcdefgh", "bik", parts, tuple(claims), replay)
+    data = encode(batch)
+    assert verify(data, 0) == measure(data, 0) == len(data)
+    head = decode_head(data, 0, 7, 9)
+    assert (head.replay, head.claims, set(head.lanes)) == (replay, bool(claims), set(lanes))
+    wanted = Claimed(9, id_, "ws_abcdefgh", tuple(claims)) if claims else None
+    assert decode_claims(data, 0, 9) == wanted
+    for lane in BOTH:
+        record = decode(data, 0, 7, 9, lane)
+        assert (record is not None) == (lane in lanes)
+        assert record is None or (same(record, batch) and record.replay is replay)
+
+
+def test_a_batch_without_claims_is_written_as_ever_and_what_was_written_is_read() -> None:
+    assert encode(OLD) == AS_OF_OLD
+    head = decode_head(AS_OF_OLD, 0, 0, len(AS_OF_OLD))
+    assert not head.replay and not head.claims and decode_claims(AS_OF_OLD, 0, 0) is None
+    for lane in BOTH:
+        record = decode(AS_OF_OLD, 0, 0, len(AS_OF_OLD), lane)
+        assert record is not None and same(record, OLD)
+
+
+def test_every_damaged_byte_of_claims_is_seen() -> None:
+    claims = (Claim(b"k" * 16, b"value", "bf_abcdefgh"), Claim(b"l" * 16, b""))
+    data = encode(Batch(OLD.id, OLD.workspace, OLD.dialect, OLD.parts[:1], claims))
+    for at in range(len(data)):
+        damaged = data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
+        with pytest.raises(CorruptionError):
+            decode_claims(damaged, 0, 0)

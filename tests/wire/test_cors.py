@@ -20,7 +20,14 @@ PREFLIGHT = [
     ("Access-Control-Request-Method", "POST"),
     ("Access-Control-Request-Headers", "authorization,content-type"),
 ]
-EXPOSED = {"headwater-batch", "retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
+EXPOSED = {
+    "headwater-batch",
+    "idempotency-replayed",
+    "retry-after",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+}
 ACCEPTED = {"authorization", "content-type", "content-encoding", "prefer", "idempotency-key", "headwater-backfill"}
 
 PATHS = [path for language in LANGUAGES for path in (language.batch, language.single)]

@@ -16,6 +16,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
 from harness import Server, running
+from headwater.web.openapi import INGEST_TAGS
 
 load_all_checks()
 CHECKED = CHECKS.get_by_names(
@@ -52,7 +53,8 @@ def ask_all(server: Server, examples: int) -> None:
                 faults[f"{route.label}, {mode.value}"] = fault
     print(len(routes), "routes:", dict(sorted(statuses.items())))
     assert len(routes) > 20
-    assert not any("422" in route.definition.raw["responses"] for route in routes), "422 is never answered"
+    own = [route.definition.raw for route in routes if route.definition.raw["tags"][0] not in INGEST_TAGS]
+    assert not any("422" in route["responses"] for route in own), "422 is for another request under an old key"
     assert not faults, "\n\n".join(f"{name}\n{fault}" for name, fault in faults.items())
 
 

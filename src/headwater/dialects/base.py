@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from headwater.events import Event
+from headwater.rules.hints import hint_of
 
 
 class Fault(msgspec.Struct, frozen=True, gc=False):
@@ -82,6 +83,8 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     """None when no signal of the request has a limit."""
     faults: list[Fault] = []
     """Of the events left out of a request that asked for lenient handling; else there are none."""
+    repeated: frozenset[int] = frozenset()
+    """Which of `taken` are duplicates: they have the id and the version of the event that was taken before."""
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -92,6 +95,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
     code: str
     path: str
     message: str
+    hint: str
+    """What to do about it."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -121,14 +126,16 @@ class Dialect(Protocol):
     properties: str
     """The event's field that holds `data`."""
     signal_field: str
+    date_field: str
+    """The event's field that holds its own time."""
 
     def decode(self, body: bytes, single: bool, region: str | None) -> Request:
         """Raises BodyError. `region`: where phone numbers without a country code are read."""
 
     def encode(self, request: Request, receipt: Receipt, single: bool) -> Answer: ...
 
-    def refuse(self, request: Request, faults: Sequence[Fault]) -> Answer:
-        """400 (or 404) for faults; at least one."""
+    def refuse(self, request: Request, faults: Sequence[Fault], lenient: bool = False) -> Answer:
+        """400 (or 404) for faults; at least one. `lenient`: with a verdict on every event, as `encode` has them."""
 
     def error(self, status: int, message: str = "", path: str = "") -> Answer:
         """Any other error; an empty message gives the status' usual words."""
@@ -156,6 +163,7 @@ def verdicts(request: Request, faults: Sequence[Fault], say: Callable[[Fault], s
             code=fault.code,
             path=render(request.prefix, fault),
             message=say(fault),
+            hint=hint_of(fault.code),
         )
         for fault in told
     ]

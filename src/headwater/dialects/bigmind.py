@@ -71,6 +71,8 @@ class _Pending(msgspec.Struct, gc=False, omit_defaults=True):
     schema_version: int | None
     status: str
     reference: str | UnsetType = UNSET
+    duplicate: bool | UnsetType = UNSET
+    """True of an event whose reference was taken before; the id is that of the first one."""
 
 
 class _Limited(msgspec.Struct, gc=False, omit_defaults=True):
@@ -82,8 +84,8 @@ class _Answer(msgspec.Struct, gc=False, omit_defaults=True):
     success: bool
     data: list[_Pending] | _Pending | UnsetType = UNSET
     rate_limited: list[_Limited] | UnsetType = UNSET
-    errors: list[Verdict] | UnsetType = UNSET
     error: str | UnsetType = UNSET
+    errors: list[Verdict] | UnsetType = UNSET
 
 
 _batch_decoder = msgspec.json.Decoder(_Batch)
@@ -103,6 +105,7 @@ class Bigmind:
     nulls_absent = False
     properties = "data"
     signal_field = "signal"
+    date_field = "timestamp"
 
     def decode(self, body: bytes, single: bool, region: str | None) -> Request:
         try:
@@ -120,26 +123,37 @@ class Bigmind:
             _Pending(event.id, event.signal_id, event.schema_version, "pending", _reference(event))
             for event in receipt.taken
         ]
+        for index in receipt.repeated:
+            pending[index].duplicate = True
         limited = [_Limited(over.event.signal_id, _reference(over.event)) for over in receipt.limited]
-        left_out = verdicts(request, receipt.faults, lambda fault: _say(request, fault)) if receipt.faults else UNSET
-        answer = _Answer(True, pending[0] if single else pending, limited or UNSET, left_out)
+        left_out = _verdicts(request, receipt.faults) if receipt.faults else UNSET
+        answer = _Answer(True, pending[0] if single else pending, limited or UNSET, errors=left_out)
         return Answer(200, _encode(answer), _limit_headers(receipt.limits))
 
-    def refuse(self, request: Request, faults: Sequence[Fault]) -> Answer:
+    def refuse(self, request: Request, faults: Sequence[Fault], lenient: bool = False) -> Answer:
+        left_out = _verdicts(request, faults) if lenient else UNSET
         if all(fault.code == "unknown_signal" for fault in faults):
             slugs = dict.fromkeys(event.signal for fault in faults if (event := request.events[fault.index]))
-            return self.error(404, "Signals not found: " + ", ".join(cut(slug, 100) for slug in slugs))
+            return _refused(404, "Signals not found: " + ", ".join(cut(slug, 100) for slug in slugs), left_out)
         told = [_say(request, fault) for fault in faults[:MAX_FAULTS]]
         if len(faults) > MAX_FAULTS:
             told.append(f"and {len(faults) - MAX_FAULTS} more")
-        return self.error(400, "; ".join(told))
+        return _refused(400, "; ".join(told), left_out)
 
     def error(self, status: int, message: str = "", path: str = "") -> Answer:
-        return Answer(status, _encode(_Answer(False, error=message or _USUAL.get(status, "Error"))))
+        return _refused(status, message or _USUAL.get(status, "Error"))
 
     def over_limit(self, receipt: Receipt) -> Answer:
         answer = self.error(429)
         return Answer(429, answer.body, _limit_headers(receipt.limits))
+
+
+def _refused(status: int, message: str, errors: list[Verdict] | UnsetType = UNSET) -> Answer:
+    return Answer(status, _encode(_Answer(False, error=message, errors=errors)))
+
+
+def _verdicts(request: Request, faults: Sequence[Fault]) -> list[Verdict]:
+    return verdicts(request, faults, lambda fault: _say(request, fault))
 
 
 def _say(request: Request, fault: Fault) -> str:

@@ -14,7 +14,18 @@ from rapidfuzz.distance import OSA
 
 from headwater.clock import parse_iso
 from headwater.dialects import strict
-from headwater.dialects.base import MAX_FAULTS, Answer, BodyError, Fault, Receipt, Request, dotted, render, verdicts
+from headwater.dialects.base import (
+    MAX_FAULTS,
+    Answer,
+    BodyError,
+    Fault,
+    Receipt,
+    Request,
+    Verdict,
+    dotted,
+    render,
+    verdicts,
+)
 from headwater.events import MAX_BATCH, Event
 from headwater.rules.identity import contact_identities, email_identity, phone_identity
 
@@ -78,6 +89,7 @@ class Bik:
     nulls_absent = True
     properties = "eventProperties"
     signal_field = "eventName"
+    date_field = "createdAt"
 
     def decode(self, body: bytes, single: bool, region: str | None) -> Request:
         try:
@@ -95,10 +107,12 @@ class Bik:
     def encode(self, request: Request, receipt: Receipt, single: bool) -> Answer:
         if not receipt.faults:
             return _OK
-        left_out = verdicts(request, receipt.faults, lambda fault: _explain(request.prefix, fault).message)
+        left_out = _verdicts(request, receipt.faults)
         return Answer(200, msgspec.json.encode({"status": 200, "success": True, "errors": left_out}))
 
-    def refuse(self, request: Request, faults: Sequence[Fault]) -> Answer:
+    def refuse(self, request: Request, faults: Sequence[Fault], lenient: bool = False) -> Answer:
+        if lenient:
+            return _answer(400, _verdicts(request, faults))
         return _answer(400, [_explain(request.prefix, fault) for fault in faults[:MAX_FAULTS]])
 
     def error(self, status: int, message: str = "", path: str = "") -> Answer:
@@ -109,7 +123,11 @@ class Bik:
         return self.error(429, f"Rate limit exceeded for {', '.join(slugs)}, nothing was stored")
 
 
-def _answer(status: int, errors: list[_Error]) -> Answer:
+def _verdicts(request: Request, faults: Sequence[Fault]) -> list[Verdict]:
+    return verdicts(request, faults, lambda fault: _explain(request.prefix, fault).message)
+
+
+def _answer(status: int, errors: Sequence[_Error | Verdict]) -> Answer:
     return Answer(status, msgspec.json.encode({"status": status, "errors": errors}))
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from headwater.events import Batch, Lane
+from headwater.events import Batch, Claim, Lane
 
 
 class Status(msgspec.Struct, frozen=True, gc=False):
@@ -48,6 +48,21 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     workspace: str
     dialect: str
     lanes: dict[Lane, LaneHead]
+    """None for a record of claims alone."""
+    replay: bool = False
+    """Events of an earlier batch once more: `batch` tells when that was received, not when this was written."""
+    claims: bool = False
+    """Whether claims lie in it."""
+
+
+class Claimed(msgspec.Struct, frozen=True, gc=False):
+    """The claims of one record."""
+
+    end: int
+    """The position after it."""
+    batch: bytes
+    workspace: str
+    claims: tuple[Claim, ...]
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -64,6 +79,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     last_ms: int
     lines: bytes
     """As `events.Part.lines`."""
+    replay: bool = False
+    """As `Head.replay`."""
 
 
 class Chunk(msgspec.Struct, frozen=True, gc=False):
@@ -94,6 +111,8 @@ class Survey(msgspec.Struct, frozen=True, gc=False):
     """Those that have durable records, ascending; the first is the oldest there is."""
     leftovers: tuple[str, ...]
     """Files of no account that a crash or a full disk left."""
+    begun: bool = False
+    """Whether a segment is there that begins at the durable end: then there need be no other."""
     behind: int = 0
     """Bytes behind the durable end: being written now, or what a crash left. The next start takes what of it is a
     whole record and cuts the rest off."""
@@ -131,6 +150,19 @@ class Appender(Protocol):
         What was handed in before is made durable all the same.
         """
 
+    def roll(self, older_seconds: float) -> None:
+        """Has the next segment begun if records older than this lie in the one there is, or if the reader wants it: a
+        segment is trimmed as a whole. Soon, and not while the disk fails, so it is to be called again and again."""
+
+    def claimed(self, position: int) -> None:
+        """Tells the reader that the claims before `position` are kept elsewhere: behind it nothing is trimmed.
+
+        Nothing is held back before it was told for the first time. Raises OSError then, on a disk that is full.
+        """
+
+    def durable(self) -> int:
+        """The position up to which everything is durable: what is handed in now will lie there, or behind it."""
+
     def status(self) -> Status: ...
 
     def close(self) -> None:
@@ -157,6 +189,15 @@ class Reader(Protocol):
     def record(self, position: int, lane: Lane) -> Record | None:
         """The record that begins there; None when it was trimmed or has nothing for the lane."""
 
+    def claims(self, start: int) -> Iterator[Claimed]:
+        """The claims from `start` (or the oldest there is, when that was trimmed) to the durable end.
+
+        Raises CorruptionError when the checksum of a record that has some does not hold.
+        """
+
+    def claimed(self) -> int | None:
+        """The position before which all claims are kept elsewhere; None when nobody keeps any."""
+
     def since(self, ms: int) -> int:
         """A position at or before every record received at `ms` or later; as late as is cheap to know."""
 
@@ -166,8 +207,13 @@ class Reader(Protocol):
         Never raises: a disk that is full may keep it from being told for the first time.
         """
 
+    def want(self, position: int) -> None:
+        """Tells the appender that what lies before a position has to be trimmed: see `Appender.roll`. Raises OSError
+        when it cannot be told for the first time."""
+
     def trim(self, before: int, keep_since_ms: int) -> int:
-        """Removes whole segments that lie before `before` and hold nothing received at `keep_since_ms` or later.
+        """Removes whole segments that lie before `before` and hold nothing received at `keep_since_ms` or later, nor
+        claims that are not kept elsewhere yet.
 
         Returns the oldest position left. Never needs free space.
         """

@@ -10,6 +10,7 @@ import errno
 import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import NamedTuple, Protocol
@@ -19,6 +20,7 @@ from headwater.clock import now_ms, to_iso
 from headwater.errors import LogUnavailableError
 from headwater.events import Batch
 from headwater.log.base import Status
+from headwater.log.published import Claimed, open_or_create_claimed
 from headwater.log.record import encode
 
 _MOST = 512
@@ -56,6 +58,9 @@ class Medium(Protocol):
         """Begins anew behind the last durable position, having proven that writing works and that what was durable
         before the failure still is. Raises when not."""
 
+    def roll(self, older_seconds: float) -> None:
+        """As `Appender.roll`, at once. Raises OSError or apsw's errors; then everything goes on as it was."""
+
     def close(self) -> None: ...
 
 
@@ -64,12 +69,20 @@ class _Waiting(NamedTuple):
     future: asyncio.Future[None]
 
 
-class GroupCommit:
-    """An `Appender` over a medium."""
+_WAKE = _Waiting(b"", None)  # type: ignore[arg-type]  # nobody waits
+"""Nothing to write: there is something else to do."""
 
-    def __init__(self, medium: Medium) -> None:
+
+class GroupCommit:
+    """An `Appender` over a medium in `directory`."""
+
+    def __init__(self, medium: Medium, directory: Path) -> None:
         self._medium = medium
+        self._directory = directory
+        self._claimed: Claimed | None = None
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._rolling: float | None = None
+        """To begin a new segment when records older than these seconds lie in the old one."""
         self._gate = Lock()
         self._closing = False
         self._why = ""
@@ -97,6 +110,20 @@ class GroupCommit:
     def hold(self, why: str) -> None:
         self._held = why
 
+    def roll(self, older_seconds: float) -> None:
+        known = self._rolling
+        self._rolling = older_seconds if known is None else min(known, older_seconds)
+        with self._gate:
+            if not (self._closing or self._why):
+                self._queue.put(_WAKE)
+
+    def claimed(self, position: int) -> None:
+        self._claimed = self._claimed or open_or_create_claimed(self._directory)
+        self._claimed.position = position
+
+    def durable(self) -> int:
+        return self._medium.durable
+
     def status(self) -> Status:
         if self._closing:
             return Status(False, "the log is closed", self._medium.durable, self._commits, self._batches)
@@ -109,6 +136,9 @@ class GroupCommit:
         if first:
             self._queue.put(None)
         self._thread.join()
+        claimed, self._claimed = self._claimed, None
+        if claimed:
+            claimed.close()
 
     def _told(self) -> str:
         why = self._why
@@ -126,17 +156,29 @@ class GroupCommit:
 
     def _run(self) -> None:
         while (group := self._take()) is not None:
-            self._commit(group)
+            if group:
+                self._commit(group)
             if self._why:
                 self._recover()
+            elif self._rolling is not None:
+                self._roll()
         self._medium.close()
 
+    def _roll(self) -> None:
+        older, self._rolling = self._rolling or 0.0, None
+        try:
+            self._medium.roll(older)
+        except Exception as error:
+            _logger.warning("no new segment could be begun, it is tried again: %s", error)
+
     def _take(self) -> list[_Waiting] | None:
-        """Waits for one, then takes all there are; None when closing and nothing is left."""
+        """Waits for one, then takes all there are: none when it was woken, None when closing and nothing is left."""
         waiting = self._queue.get()
         group: list[_Waiting] = []
         try:
             while waiting is not None:
+                if waiting is _WAKE:
+                    return group
                 group.append(waiting)
                 if len(group) == _MOST:
                     return group
@@ -193,7 +235,8 @@ class GroupCommit:
                 if waiting is None:
                     self._queue.put(None)
                     return
-                _settle([waiting], self._refusal())
+                if waiting is not _WAKE:
+                    _settle([waiting], self._refusal())
         except Empty:
             return
 

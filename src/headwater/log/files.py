@@ -140,7 +140,7 @@ class FilesAppender(GroupCommit):
         except BaseException:
             lock.release()
             raise
-        super().__init__(medium)
+        super().__init__(medium, directory)
 
 
 class _SegmentFiles:
@@ -155,6 +155,9 @@ class _SegmentFiles:
         self._published = open_or_create(directory)
         self._stored: Stored | None = None
         self._failed_bytes = 0
+        self._must_begin = False
+        self._begun = time.monotonic()
+        """When the first record came into the segment, as far as is known."""
         self._doubted: tuple[int, int] | None = None
         """Positions that were durable before a write to their segment failed, to be read back from the disk."""
         try:
@@ -185,9 +188,11 @@ class _SegmentFiles:
 
     def _append(self, records: Sequence[bytes], count: int) -> None:
         offset = self._durable - self._base
-        if offset and offset + count > self._segment_bytes:
+        if self._must_begin or (offset and offset + count > self._segment_bytes):
             self._begin()
             offset = 0
+        if not offset:
+            self._begun = time.monotonic()
         self._room.take(self._fd, count)
         self._write(records, count, offset)
         self._disk.sync(self._fd)
@@ -202,6 +207,17 @@ class _SegmentFiles:
                 step()
             except OSError as error:
                 _logger.warning("could not yet remove what a failed write left in the log: %s", error)
+
+    def roll(self, older_seconds: float) -> None:
+        if self._durable > self._base and (self._is_unwanted() or time.monotonic() - self._begun >= older_seconds):
+            # What fails may have left the new segment's file: nothing may be written behind its beginning in the old.
+            self._must_begin = True
+            self._begin()
+
+    def _is_unwanted(self) -> bool:
+        with suppress(OSError, CorruptionError):
+            self._stored = self._stored or Stored(self._directory, writable=False)
+        return self._stored is not None and self._base < self._stored.wanted
 
     def renew(self) -> None:
         try:
@@ -251,6 +267,7 @@ class _SegmentFiles:
         """A new segment from the durable end on. One of that name, if there is any, holds nothing durable."""
         fd = self._disk.create(path_of(self._directory, self._durable, _SUFFIX))
         old, self._base, self._fd = self._fd, self._durable, fd
+        self._must_begin = False
         with suppress(OSError):  # what a close could tell, the syncs have told
             os.close(old)
 

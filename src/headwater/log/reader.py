@@ -11,12 +11,14 @@ from typing import ClassVar
 from headwater.errors import CorruptionError
 from headwater.events import Lane, received_ms
 from headwater.log import record
-from headwater.log.base import Chunk, Damage, Head, Record, Sound, Survey
+from headwater.log.base import Chunk, Claimed, Damage, Head, Record, Sound, Survey
+from headwater.log.published import Claimed as ClaimedWord
 from headwater.log.published import Published, Stored, open_or_create_stored, sync_directory
 from headwater.log.segments import Found, Segment, bases, path_of, segments
 from headwater.log.survey import examine, survey
 
 _CLOCK_SLACK_MS = 60_000
+_NEVER_MS = 1 << 48
 
 
 class SegmentedReader(ABC):
@@ -28,6 +30,7 @@ class SegmentedReader(ABC):
         self._directory = directory
         self._published: Published | None = None
         self._stored: Stored | None = None
+        self._claimed: ClaimedWord | None = None
         self._listing: tuple[int, tuple[Segment, ...]] = (0, ())
         self._newest_ms: dict[int, int] = {}
 
@@ -70,6 +73,18 @@ class SegmentedReader(ABC):
             return _decode(next(founds), lane)
         return None
 
+    def claims(self, start: int) -> Generator[Claimed, None, None]:
+        for segment in self._segments():
+            if segment.end > start:
+                with suppress(FileNotFoundError):  # trimmed while we walk
+                    yield from self._claims(segment, max(start, segment.base))
+
+    def claimed(self) -> int | None:
+        if self._claimed is None:
+            with suppress(OSError, CorruptionError):
+                self._claimed = ClaimedWord(self._directory, writable=False)
+        return self._claimed.position if self._claimed else None
+
     def since(self, ms: int) -> int:
         """Takes it that a record is appended, and its clock corrected, within a minute of its receipt."""
         known = self._segments()
@@ -86,12 +101,18 @@ class SegmentedReader(ABC):
                 self._stored = open_or_create_stored(self._directory)
             self._stored.position = min(stored, self.durable())
 
+    def want(self, position: int) -> None:
+        if self._stored is None:
+            self._stored = open_or_create_stored(self._directory)
+        self._stored.wanted = max(self._stored.wanted, min(position, self.durable()))
+
     def trim(self, before: int, keep_since_ms: int) -> int:
-        durable = self.durable()
+        durable, claimed = self.durable(), self.claimed()
+        before = min(before, durable, durable if claimed is None else claimed)
         begins = bases(self._directory, self.suffix)
         for base, end in pairwise(begins):
             segment = Segment(base, end, path_of(self._directory, base, self.suffix))
-            if end > min(before, durable) or self._newest_in(segment) >= keep_since_ms:
+            if end > before or self._newest_in(segment) >= keep_since_ms:
                 return base
             self._remove(segment)
             # One after the other: a power cut must not bring an old one back behind a gap.
@@ -123,7 +144,8 @@ class SegmentedReader(ABC):
     def close(self) -> None:
         published, self._published = self._published, None
         stored, self._stored = self._stored, None
-        for each in (published, stored):
+        claimed, self._claimed = self._claimed, None
+        for each in (published, stored, claimed):
             if each:
                 each.close()
 
@@ -174,10 +196,17 @@ class SegmentedReader(ABC):
             for found in founds:
                 yield record.decode_head(found.data, found.at, found.position, found.end)
 
+    def _claims(self, segment: Segment, start: int) -> Generator[Claimed, None, None]:
+        with closing(self._found(segment, start, segment.end)) as founds:
+            for found in founds:
+                claimed = record.decode_claims(found.data, found.at, found.end)
+                if claimed:
+                    yield claimed
+
     def _first_ms(self, segment: Segment) -> int:
-        """When a segment's first record was received; 0 when it was trimmed meanwhile."""
+        """When a segment's first record was received, replays apart; 0 when it was trimmed meanwhile."""
         with suppress(FileNotFoundError), closing(self._heads(segment, segment.base)) as heads:
-            return received_ms(next(heads).batch)
+            return next((received_ms(head.batch) for head in heads if not head.replay), _NEVER_MS)
         return 0
 
     def _newest_in(self, segment: Segment) -> int:

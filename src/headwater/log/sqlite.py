@@ -4,6 +4,7 @@ A position is a record's number. Kept beside `files` as the port's second implem
 compares the two.
 """
 
+import time
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -43,7 +44,7 @@ class SqliteAppender(GroupCommit):
         except BaseException:
             lock.release()
             raise
-        super().__init__(medium)
+        super().__init__(medium, directory)
 
 
 class _Databases:
@@ -55,6 +56,8 @@ class _Databases:
         self._lock = lock
         self._published = open_or_create(directory)
         self._stored: Stored | None = None
+        self._begun = time.monotonic()
+        """When the first record came into the newest database, as far as is known."""
         self._open()
 
     @property
@@ -75,6 +78,8 @@ class _Databases:
         size = sum(map(len, records))
         if self._bytes and self._bytes + size > self._segment_bytes:
             self._begin()
+        if not self._bytes:
+            self._begun = time.monotonic()
         with self._connection:
             self._connection.executemany("INSERT INTO records VALUES (?, ?)", enumerate(records, self._durable))
         self._bytes += size
@@ -85,6 +90,15 @@ class _Databases:
         self._published.cut = self._durable
         with suppress(OSError):
             self._published.flush()
+
+    def roll(self, older_seconds: float) -> None:
+        if self._bytes and (self._is_unwanted() or time.monotonic() - self._begun >= older_seconds):
+            self._begin()
+
+    def _is_unwanted(self) -> bool:
+        with suppress(OSError, CorruptionError):
+            self._stored = self._stored or Stored(self._directory, writable=False)
+        return self._stored is not None and self._base < self._stored.wanted
 
     def renew(self) -> None:
         """SQLite may find the frames of a failed commit again after a crash: no segment goes on after one."""
@@ -109,6 +123,7 @@ class _Databases:
         base = begins[-1] if begins else 0
         path = path_of(self._directory, base, _SUFFIX)
         self._connection = _connect(path)
+        self._base = base
         self._durable, self._bytes = _extent(self._connection, base)
         cut, known = self._published.cut, self._published.durable
         if self._durable < known:
@@ -130,7 +145,7 @@ class _Databases:
         _unlink(path)
         self._connection = _connect(path)
         sync_directory(self._directory)
-        self._bytes = 0
+        self._base, self._bytes = self._durable, 0
 
 
 def _connect(path: Path) -> apsw.Connection:

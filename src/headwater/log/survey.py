@@ -24,11 +24,11 @@ class _Reads(Protocol):
 
 def survey(directory: Path, suffix: str, durable: int) -> Survey:
     """Looks at names and sizes alone. `durable` must have been loaded before the call."""
-    known = segments(directory, suffix, durable)
-    spare = [path_of(directory, base, suffix).name for base in bases(directory, suffix) if base > durable]
+    known, begins = segments(directory, suffix, durable), bases(directory, suffix)
+    spare = [path_of(directory, base, suffix).name for base in begins if base > durable]
     aside = [path.name for path in directory.glob(f"*{_LEFT_ASIDE}")] if directory.is_dir() else []
     stretches = [Stretch(each.base, each.end, each.path.name, _size(each.path)) for each in known]
-    return Survey(durable, tuple(stretches), tuple(sorted(spare + aside)))
+    return Survey(durable, tuple(stretches), tuple(sorted(spare + aside)), durable in begins)
 
 
 def examine(found: _Reads, segment: Segment, start: int, payloads: bool) -> Generator[Sound | Damage, None, None]:

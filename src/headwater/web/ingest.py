@@ -8,15 +8,17 @@ from typing import NamedTuple
 
 from headwater import clock
 from headwater.catalog.base import Catalog
+from headwater.claims.base import Claims, Hold, InFlightError
 from headwater.config import Settings
 from headwater.dialects.base import Answer, BodyError, Dialect, Fault, Request
 from headwater.dialects.strict import sizes
-from headwater.errors import UnavailableError
-from headwater.intake import Admitted, Intake, Refusal
+from headwater.errors import ConflictError, NotFoundError, RequestError, UnavailableError
+from headwater.intake import Admitted, Intake, Order, Refusal
 from headwater.web.answers import Receive, Scope, Send, reply
 from headwater.web.auth import authenticate
-from headwater.web.body import Bodies, BodyRefused, Disconnected, Share, read_body
+from headwater.web.body import Bodies, Disconnected, Share, read_body
 from headwater.web.metrics import GatewayMetrics
+from headwater.web.once import Once, key_in
 
 logger = logging.getLogger("headwater.ingest")
 
@@ -40,6 +42,7 @@ class Ingest:
         dialects: Iterable[Dialect],
         catalog: Catalog,
         intake: Intake,
+        claims: Claims,
         settings: Settings,
         metrics: GatewayMetrics,
         bodies: Bodies,
@@ -48,6 +51,7 @@ class Ingest:
         self._dialects = tuple(dialects)
         self._catalog = catalog
         self._intake = intake
+        self._claims = claims
         self._settings = settings
         self._metrics = metrics
         self._bodies = bodies
@@ -82,13 +86,15 @@ class Ingest:
         push each other out of the processor's caches.
         """
         try:
-            with self._bodies.share() as share:
-                told = await self._take(dialect, single, scope, receive, share)
+            with self._bodies.share() as share, self._claims.hold() as hold:
+                told = await self._take(dialect, single, scope, receive, share, hold)
                 if told.durable is not None:
                     await told.durable
             return told
-        except BodyRefused as error:
-            return Told(dialect.error(error.status, str(error)))
+        except InFlightError as error:
+            return Told(_later(dialect.error(error.status, str(error)), 1))
+        except RequestError as error:
+            return Told(dialect.error(error.status, str(error), getattr(error, "path", "")))
         except BodyError as error:
             return Told(dialect.error(400, error.message, error.path))
         except UnavailableError as error:
@@ -99,7 +105,9 @@ class Ingest:
             logger.exception("an ingest request failed")
             return Told(dialect.error(500))
 
-    async def _take(self, dialect: Dialect, single: bool, scope: Scope, receive: Receive, share: Share) -> Told:
+    async def _take(
+        self, dialect: Dialect, single: bool, scope: Scope, receive: Receive, share: Share, hold: Hold
+    ) -> Told:
         """Hands the request's events to the log, and words the answer."""
         headers = dict(scope["headers"])
         principal = authenticate(self._catalog, headers.get(b"authorization"))
@@ -107,6 +115,7 @@ class Ingest:
             return Told(dialect.error(401))
         if "ingest" not in principal.scopes:
             return Told(dialect.error(403))
+        key = key_in(scope["headers"]) if b"idempotency-key" in headers else None
         self._check_in_flight()
         self.in_flight -= 1
         try:
@@ -114,13 +123,32 @@ class Ingest:
         finally:
             self.in_flight += 1
         self._check_in_flight()
-        request = dialect.decode(body, single, self._catalog.workspace(principal.workspace).default_region)
+        lenient, backfill = prefers_lenient(headers), _backfill(headers)
+        if key is None:
+            return await self._take_body(dialect, single, principal.workspace, body, Order(hold, lenient, backfill))
+        once = Once(principal.workspace, key, dialect, single, scope["path"], body)
+        if before := await once.before(hold, lenient, backfill):
+            return Told(*before)
+        order = once.order(hold, lenient, backfill)
+        return await self._take_body(dialect, single, principal.workspace, body, order)
+
+    async def _take_body(self, dialect: Dialect, single: bool, workspace: str, body: bytes, order: Order) -> Told:
+        if order.backfill:
+            self._check_backfill(workspace, order.backfill)
+        request = dialect.decode(body, single, self._catalog.workspace(workspace).default_region)
         if len(body) > self._settings.max_event:
             request.faults.extend(self._oversize(body, single))
-        outcome = await self._intake.receive(principal.workspace, dialect, request, prefers_lenient(headers))
+        outcome = await self._intake.receive(workspace, dialect, request, order)
         if isinstance(outcome, Refusal):
-            return Told(dialect.refuse(request, outcome.faults))
+            return Told(dialect.refuse(request, outcome.faults, order.lenient))
         return _told(dialect, single, request, outcome)
+
+    def _check_backfill(self, workspace: str, backfill_id: str) -> None:
+        backfill = self._catalog.backfill(workspace, backfill_id)
+        if backfill is None:
+            raise NotFoundError(f"Headwater-Backfill: there is no backfill '{backfill_id[:100]}'")
+        if backfill.status != "open":
+            raise ConflictError(f"Headwater-Backfill: the backfill '{backfill_id}' is {backfill.status}")
 
     def _check_in_flight(self) -> None:
         if self.in_flight > self._settings.max_in_flight:
@@ -143,11 +171,20 @@ def prefers_lenient(headers: dict[bytes, bytes]) -> bool:
     return any(word.replace(b" ", b"") == b"handling=lenient" for word in words)
 
 
+def _backfill(headers: dict[bytes, bytes]) -> str:
+    """The id that `Headwater-Backfill` names; empty without it. An empty one is no id, and not as if there were none:
+    whoever sent it wanted a backfill. Raises NotFoundError."""
+    found = headers.get(b"headwater-backfill")
+    if found == b"":
+        raise NotFoundError("Headwater-Backfill: an empty one is no backfill's id")
+    return found.decode("latin-1") if found else ""
+
+
 def _told(dialect: Dialect, single: bool, request: Request, admitted: Admitted) -> Told:
     receipt = admitted.receipt
     if admitted.durable is not None:
         answer = dialect.encode(request, receipt, single)
-        return Told(answer, receipt.batch, len(receipt.taken), admitted.durable)
+        return Told(answer, receipt.batch, len(receipt.taken) - len(receipt.repeated), admitted.durable)
     seconds = (receipt.limits.reset_ms - clock.now_ms()) / 1000 if receipt.limits else 1
     return Told(_later(dialect.over_limit(receipt), max(math.ceil(seconds), 1)))
 
