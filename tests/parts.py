@@ -43,6 +43,7 @@ class Sent(NamedTuple):
     reference: str | None = None
     version: int | None = None
     value: str | None = None
+    backfill: str = ""
 
 
 def batch_of(workspace: str, events: Iterable[Sent], received_ms: int | None = None, dialect: str = "bik") -> Batch:
@@ -63,7 +64,7 @@ def _part(lane: Lane, drafts: list[tuple[str, Sent]]) -> Part:
 def _line(id_: str, event: Sent) -> bytes:
     detail = "what was wrong" if event.reason else ""
     about = (id_, event.signal, "sig_" + "A" * 8, event.version, event.occurred_ms, event.reason, detail)
-    rest = (event.identities, event.name, event.data, event.reference, "", event.value)
+    rest = (event.identities, event.name, event.data, event.reference, event.backfill, event.value)
     return msgspec.json.encode((*about, *rest)) + b"\n"
 
 
@@ -88,10 +89,11 @@ class Parts:
             probe=lambda moment: self.moment(moment),
             linger=0,
             stored=self._stored,
+            excluded=lambda workspace: self.people.attribution(workspace).excluded,
         )
         self.pipeline.recover()
         self.tail = Tail(self.reader, self.state.cursors)
-        self.insight = Insight(store, self.state, self.people, self.reader, self.tail)
+        self.insight = Insight(store, self.state, self.people, self.catalog, self.reader, self.tail)
         self.profiles = Profiles(store, self.people, self.catalog, self.memberships)
 
     def _stored(self, links: Collection[Link]) -> None:

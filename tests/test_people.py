@@ -220,6 +220,18 @@ class Machine(RuleBasedStateMachine):
         assert not set(before) <= set(self.people.connected(W, identity))
         assert set(before) <= {each for joined in unmerged.sets for each in joined}
 
+    @rule(others=st.dictionaries(pairs, st.one_of(st.none(), st.none(), st.integers(0, 9)), max_size=8))
+    def relink(self, others: dict[Pair, int | None]) -> None:
+        """As when a backfill counts no more, or counts again: links are gone, older, younger, and new."""
+        made = {pair_of(*pair): first_ms for pair, first_ms in others.items()}
+        for pair, first_ms in made.items():
+            self.links.pop(pair, None)
+            if first_ms is not None:
+                self.links[pair] = first_ms
+        with self.state.watch() as watch:
+            self.state.relink(W, made, watch)
+        self.people.refresh(W, {identity for pair in made for identity in pair})
+
     @rule()
     def restart(self) -> None:
         self.people = People(self.state)

@@ -80,6 +80,33 @@ class Circles:
         self._reconsider(identity for pair in fresh for identity in pair)
         self._settle()
 
+    def refresh(self, identities: Iterable[str]) -> set[str]:
+        """What links these has changed, and not only grown. Returns all whose sets were made anew."""
+        self._checked.clear()
+        concerned = set(identities)
+        for identity in concerned & self.shared:
+            if len(list(self._links_of(identity, MOST_LINKS + 1))) <= MOST_LINKS:
+                self.shared.discard(identity)
+        self._count_others()
+        whole = self._reached(concerned)
+        self._arrange(whole, self._among(whole))
+        self._settle()
+        return whole
+
+    def _reached(self, identities: Iterable[str]) -> set[str]:
+        """These, and all that they were or are connected with, however far."""
+        found: set[str] = set()
+        todo = list(identities)
+        while todo:
+            identity = todo.pop()
+            if identity in found:
+                continue
+            found.add(identity)
+            tangle = self._tangles.get(identity)
+            todo += tangle.identities if tangle else self.of(identity)
+            todo += (other for pair, _ in self._links(identity) if not self.refusal(pair) for other in pair)
+        return found
+
     def joined_by(self, circle: tuple[str, ...], identities: Sequence[str]) -> tuple[str, ...]:
         """What a set becomes when an event names these, the first of them with each other one, as long as the cap is
         not met."""

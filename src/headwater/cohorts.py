@@ -78,7 +78,7 @@ class Cohorts:
         """Returns when its first members are found. Raises InvalidError, and ConflictError for a name that is taken
         or when there are too many."""
         parsed = self._parsed(workspace, definition)
-        as_of = self._as_of()  # while the engine catches up, nothing is begun
+        as_of = self._as_of(workspace)  # while the engine catches up, nothing is begun
         if self._kept.count(workspace) >= MOST:
             raise ConflictError(f"There are {MOST} cohorts already; delete one first")
         cohort = Cohort(new_id("coh"), workspace, check_name(name), definition, clock.now_ms())
@@ -106,7 +106,7 @@ class Cohorts:
 
     def rename(self, workspace: str, cohort_id: str, name: str) -> CohortAnswer:
         """Raises ConflictError when the name is taken."""
-        cohort, as_of = self._cohort(workspace, cohort_id), self._as_of()
+        cohort, as_of = self._cohort(workspace, cohort_id), self._as_of(workspace)
         self._kept.retitle(cohort.id, check_name(name))
         return self._answer(self._cohort(workspace, cohort_id), as_of)
 
@@ -118,13 +118,13 @@ class Cohorts:
 
     def preview(self, workspace: str, definition: dict[str, Any]) -> PreviewAnswer:
         """Who would be in now. Nothing is kept."""
-        parsed, as_of = self._parsed(workspace, definition), self._as_of()
+        parsed, as_of = self._parsed(workspace, definition), self._as_of(workspace)
         found = self._live.preview(workspace, parsed, SAMPLE)
         return PreviewAnswer(found.size, [self._sampled(workspace, identity) for identity in found.sample], as_of)
 
     def members(self, workspace: str, cohort_id: str, limit: int, cursor: str | None) -> MemberPage:
         """In the order of the identities that stand for the profiles."""
-        cohort, as_of = self._filled(workspace, cohort_id), self._as_of()
+        cohort, as_of = self._filled(workspace, cohort_id), self._as_of(workspace)
         found = self._kept.page(cohort.id, decoded(cursor), limit + 1)
         shown: Members = []
         identities = 0
@@ -139,7 +139,7 @@ class Cohorts:
     def explain(self, workspace: str, cohort_id: str, key: str) -> ExplainAnswer:
         """Why the profile of an identity (`type:id`) is in or out; one never seen is out."""
         cohort, identity = self._cohort(workspace, cohort_id), _identity(key, "identity")
-        connected, as_of = self._connected(workspace, identity), self._as_of()
+        connected, as_of = self._connected(workspace, identity), self._as_of(workspace)
         since_ms = self._kept.since(cohort.id, representative(workspace, connected))
         subject = cohort.definition["subject"]
         return ExplainAnswer(
@@ -157,7 +157,7 @@ class Cohorts:
         self, workspace: str, cohort_id: str, limit: int, cursor: str | None, key: str | None = None
     ) -> ChangePage:
         """Who entered and left, newest first; with a key, of that profile alone, whatever it stood under then."""
-        cohort, as_of = self._cohort(workspace, cohort_id), self._as_of()
+        cohort, as_of = self._cohort(workspace, cohort_id), self._as_of(workspace)
         of = None if key is None else self._connected(workspace, _identity(key, "identity"))
         found = self._kept.changes(cohort.id, numbered(cursor), limit + 1, of)
         more = encoded(str(found[limit - 1][0])) if len(found) > limit else None
@@ -165,7 +165,7 @@ class Cohorts:
 
     def export(self, workspace: str, cohort_id: str, format_: Format) -> Iterator[bytes]:
         """All members in pieces, as CSV with a head or as NDJSON."""
-        self._as_of()  # while the engine catches up, what is written down is old
+        self._as_of(workspace)  # while the engine catches up, what is written down is old
         return self._exported(self._filled(workspace, cohort_id), format_)
 
     def _exported(self, cohort: Cohort, format_: Format) -> Iterator[bytes]:
@@ -192,9 +192,9 @@ class Cohorts:
             raise NotFoundError(f"There is no cohort '{cohort_id}'")
         return cohort
 
-    def _as_of(self) -> str:
+    def _as_of(self, workspace: str) -> str:
         """Taken before anything is looked at, so that what is answered is no older."""
-        return clock.to_iso(self._live.as_of())
+        return clock.to_iso(self._live.as_of(workspace))
 
     def _filled(self, workspace: str, cohort_id: str) -> Cohort:
         """Raises UnavailableError as long as its first members are being written down."""
@@ -210,7 +210,7 @@ class Cohorts:
         return None
 
     def _answer(self, cohort: Cohort, as_of: str | None = None) -> CohortAnswer:
-        as_of = as_of or self._as_of()
+        as_of = as_of or self._as_of(cohort.workspace)
         return CohortAnswer(
             id=cohort.id,
             name=cohort.name,

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from headwater import clock
+from headwater.catalog.base import Definitions
 from headwater.errors import NotFoundError
 from headwater.events import MAX_BATCH, Lane, batch_of, event_ids
 from headwater.log.base import Reader
@@ -38,8 +39,11 @@ _place = attrgetter("place")
 class Insight:
     """The questions. Every one is about one workspace and sees nothing of another. Safe to use from threads."""
 
-    def __init__(self, store: Store, state: State, people: People, reader: Reader, tail: Tail) -> None:
+    def __init__(
+        self, store: Store, state: State, people: People, catalog: Definitions, reader: Reader, tail: Tail
+    ) -> None:
         self._store = store
+        self._catalog = catalog
         self._people = people
         self._state = state
         self._reader = reader
@@ -68,13 +72,14 @@ class Insight:
     def events(self, workspace: str, filters: Filters, limit: int = DEFAULT_LIMIT, after: Place = TOP) -> Page:
         """Up to `limit` events behind `after`, newest first."""
         want = limit + 1
+        pending: list[Row] = []
         if filters.status is Status.PENDING:
-            found = self._still_pending(workspace, filters, want, after)
-        else:
-            pending = [] if filters.status else self._pending(workspace, filters, want, after)
-            rows = self._store.rows("page", _page_parameters(workspace, filters, want, after))
-            known = _by_id(pending, msgspec.convert(rows, list[Row], strict=False))
-            found = heapq.nlargest(want, known.values(), key=_place)
+            pending = self._still_pending(workspace, filters, want, after)
+        elif filters.status is None:
+            pending = self._pending(workspace, filters, want, after)
+        rows = self._store.rows("page", self._parameters(workspace, filters) | _behind(after, want))
+        known = _by_id(pending, msgspec.convert(rows, list[Row], strict=False))
+        found = heapq.nlargest(want, known.values(), key=_place)
         more = found[limit - 1].place.encode() if len(found) > limit else None
         return Page(self._answers(workspace, found[:limit]), more)
 
@@ -127,7 +132,7 @@ class Insight:
         """Those of the ids that are in the store, by id."""
         if not ids:
             return []
-        rows = self._store.rows("events", {"workspace": workspace, "ids": ids})
+        rows = self._store.rows("events", {"workspace": workspace, "ids": ids} | self._fates(workspace))
         return msgspec.convert(rows, list[Row], strict=False)
 
     def _read(self, entries: Iterable[Entry], filters: Filters) -> list[Row]:
@@ -174,18 +179,17 @@ class Insight:
         ask_log = filters.status in (None, Status.PENDING)
         tails = [self._tail.oldest(lane, workspace) for lane in filters.lanes] if ask_log else []
         passed: set[str] = set()
-        if filters.status is not Status.PENDING:
-            for row in self._streamed(workspace, filters):
-                if row.block > committed[row.lane]:
-                    passed.add(row.event_id)
-                yield row
+        for row in self._streamed(workspace, filters):
+            if row.block > committed[row.lane]:
+                passed.add(row.event_id)
+            yield row
         for bite in chain.from_iterable(map(_bites, tails)):
             for row in self._settled(workspace, bite, filters):
                 if row.event_id not in passed:
                     yield row
 
     def _streamed(self, workspace: str, filters: Filters) -> Iterator[Row]:
-        pieces = self._store.stream("export", _parameters(workspace, filters))
+        pieces = self._store.stream("export", self._parameters(workspace, filters))
         rest = b""
         try:
             for piece in pieces:
@@ -205,9 +209,20 @@ class Insight:
         doubtful = [entry.batch for entry in entries if entry.position < reached[lane]]
         ids = [id_ for batch in doubtful for id_ in event_ids(batch, MAX_BATCH)]
         stored = {row.event_id: row for row in self._stored(workspace, ids) if row.lane is lane}
-        if filters.status is None:
-            yield from (row for row in stored.values() if filters.admits(row.signal, row.identities, row.occurred_ms))
+        if filters.status in (None, Status.PENDING):  # one of a held backfill is pending when it is stored, too
+            yield from (row for row in stored.values() if filters.status in (None, row.status) and filters.admits(row))
         yield from (row for row in pending if row.event_id not in stored)
+
+    def _fates(self, workspace: str) -> dict[str, list[str]]:
+        """What `$status` takes: the backfills that were reverted, and those whose events do not count yet."""
+        known = self._catalog.backfills(workspace)
+        return {
+            "reverted": [each.id for each in known if each.status == "reverted"],
+            "held": [each.id for each in known if each.held],
+        }
+
+    def _parameters(self, workspace: str, filters: Filters) -> dict[str, Any]:
+        return _parameters(workspace, filters) | self._fates(workspace)
 
     def _reached(self) -> dict[Lane, int]:
         """Positions from which on nothing can be in the store: behind each lane's cursor, or its block under way."""
@@ -225,8 +240,8 @@ class _Profiles:
         self._known: dict[tuple[str, ...], str] = {}
 
     def of(self, row: Row) -> str | None:
-        """None for a rejected event and for one that is set aside: they belong to no profile."""
-        if row.status is Status.REJECTED:
+        """None for an event that counts for nobody, as one that was rejected or reverted, and for one set aside."""
+        if row.reason or row.backfill_id in self._people.attribution(self._workspace).excluded:
             return None
         pending = row.status is Status.PENDING
         key = tuple(self._people.profile(self._workspace, row.identities, row.received_ms, pending))
@@ -259,7 +274,11 @@ def _keep(best: list[tuple[Place, Row]], want: int, row: Row) -> None:
 
 def _needles(filters: Filters) -> list[bytes]:
     """Bytes that a record's lines must hold if one of them is to fit: looking for them is cheaper than decoding."""
-    return [msgspec.json.encode(text) for text in (filters.identity, filters.signal) if text is not None]
+    return [msgspec.json.encode(text) for text in _exact(filters) if text is not None]
+
+
+def _exact(filters: Filters) -> tuple[str | None, ...]:
+    return filters.identity, filters.signal, filters.reference, filters.backfill
 
 
 def _bites(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -283,14 +302,15 @@ def _parameters(workspace: str, filters: Filters) -> dict[str, Any]:
         "signal": filters.signal or "",
         "status": filters.status or "",
         "lane": filters.lane or "",
+        "reference": filters.reference or "",
+        "backfill": filters.backfill or "",
         "from_ms": filters.from_ms,
         "to_ms": filters.to_ms,
     }
 
 
-def _page_parameters(workspace: str, filters: Filters, want: int, after: Place) -> dict[str, Any]:
-    place = {"after_ms": after.occurred_ms, "after_id": after.id, "limit": want}
-    return _parameters(workspace, filters) | place
+def _behind(after: Place, want: int) -> dict[str, Any]:
+    return {"after_ms": after.occurred_ms, "after_id": after.id, "limit": want}
 
 
 def _close(pieces: Iterator[bytes]) -> None:

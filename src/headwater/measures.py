@@ -7,14 +7,14 @@ metric's numbers are put together, and by what period, is its definition of now.
 
 import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from headwater import clock
 from headwater.catalog.base import Definitions
 from headwater.errors import InvalidError, NotFoundError
-from headwater.rules.connect import Attribution
+from headwater.people import Connections
 from headwater.rules.cursor import decoded, encoded, refused
 from headwater.rules.filters import TOP, Filters, Place
 from headwater.rules.numbers import SCALE, parsed, text
@@ -25,15 +25,6 @@ from headwater.store.queries import whose
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 """A period's, in a cursor."""
-
-
-class Connections(Protocol):
-    """Who belongs together."""
-
-    def connected(self, workspace: str, identity: str) -> Sequence[str]:
-        """The identities of the profile that this one belongs to, itself included."""
-
-    def attribution(self, workspace: str) -> Attribution: ...
 
 
 class PeriodAnswer(msgspec.Struct, frozen=True, gc=False):

@@ -1,9 +1,10 @@
 """Who belongs together, in memory: loaded from the state's links at the start, kept up with every block committed."""
 
 import threading
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import Protocol
 
 import msgspec
 
@@ -20,10 +21,20 @@ from headwater.rules.connect import (
 )
 from headwater.state.base import Link, State
 
+REFRESHED = 500
+"""Identities whose links are read anew at once."""
 SHOWN = 100
 """Links that connect nothing which are told at once."""
 
 _NOBODY = Attribution()
+
+
+class Connections(Protocol):
+    """Who belongs together, and whose events are whose."""
+
+    def connected(self, workspace: str, identity: str) -> tuple[str, ...]: ...
+
+    def attribution(self, workspace: str) -> Attribution: ...
 
 
 class Unmerged(msgspec.Struct, frozen=True):
@@ -61,9 +72,10 @@ class _Workspace:
 class People:
     """Safe to use from threads; questions wait for nobody."""
 
-    def __init__(self, state: State) -> None:
-        """Takes some seconds for a million links."""
+    def __init__(self, state: State, excluded: Callable[[str], frozenset[str]] = lambda _: frozenset()) -> None:
+        """Takes some seconds for a million links. `excluded`: a workspace's backfills whose events do not count."""
         self._state = state
+        self._excluded = excluded
         self._changing = threading.RLock()
         self._severed = state.severed()
         self._workspaces: dict[str, _Workspace] = {}
@@ -110,6 +122,11 @@ class People:
             return found
         return known.circles.joined_by(found, identities) if known else tuple(sorted({*identities}))
 
+    def shared(self, workspace: str, identities: Iterable[str]) -> frozenset[str]:
+        """Those of the identities that too many share, see `rules.connect.MOST_LINKS`."""
+        known = self._workspaces.get(workspace)
+        return frozenset(each for each in identities if each in known.circles.shared) if known else frozenset()
+
     def configure(self, workspace: str, never: Iterable[str], cap: int) -> None:
         """The workspace's settings: identities that never connect, and how many a profile may have."""
         values = frozenset(never)
@@ -118,17 +135,36 @@ class People:
             if (values, cap) == (of.circles.never, of.circles.cap):
                 return
             of.attribution_changed |= values != of.circles.never
-            of.attribution = Attribution(values, of.attribution.severed)
+            of.attribution = Attribution(values, of.attribution.severed, of.attribution.excluded)
             try:
                 of.circles.restrict(values, cap)
             except BaseException:
                 self._torn.add(workspace)
                 raise
 
+    def refresh(self, workspace: str, identities: Iterable[str]) -> None:
+        """Their links in the state are others now. Taken in piece by piece: events must not wait for all of it."""
+        left, done = list(identities), set[str]()
+        for at in range(0, len(left), REFRESHED):
+            piece = [each for each in left[at : at + REFRESHED] if each not in done]
+            if piece:
+                with self._changing:
+                    done |= self._of(workspace).circles.refresh(piece)
+
     def attribution(self, workspace: str) -> Attribution:
-        """Whose events are whose there."""
+        """Whose events are whose there, and which count for nobody, as of now."""
+        excluded = self._excluded(workspace)
         known = self._workspaces.get(workspace)
+        if (known.attribution if known else _NOBODY).excluded != excluded:
+            known = self._exclude(workspace, excluded)
         return known.attribution if known else _NOBODY
+
+    def _exclude(self, workspace: str, excluded: frozenset[str]) -> _Workspace:
+        with self._changing:
+            of = self._of(workspace)
+            of.attribution_changed |= of.attribution.excluded != excluded
+            of.attribution = Attribution(of.attribution.never, of.attribution.severed, excluded)
+            return of
 
     def unmerge(self, workspace: str, identity: str, now_ms: int) -> Unmerged:
         """Cuts an identity out of its profile, durably. Raises ConflictError when it is connected with nothing."""
@@ -151,11 +187,28 @@ class People:
         severed = tuple(Severed(*pair, now_ms) for pair in pairs)
         self._state.sever(workspace, severed)
         until = of.attribution.until | {each.pair: each.until_ms for each in severed}
-        of.attribution = Attribution(of.attribution.never, [Severed(*pair, ms) for pair, ms in until.items()])
+        both = [Severed(*pair, ms) for pair, ms in until.items()]
+        of.attribution = Attribution(of.attribution.never, both, of.attribution.excluded)
         of.cut.update(each for pair in pairs for each in pair)
         of.circles.sever(until, pairs)
         rest = {of.circles.of(each) for each in before} - {of.circles.of(identity)}
         return Unmerged(severed, (of.circles.of(identity), *sorted(rest)))
+
+    def unsever(self, workspace: str, identities: Collection[str], until_ms: int) -> None:
+        """Forgets, durably, that pairs with one of these were cut, but for those that were cut later. Raises
+        UnavailableError."""
+        concerned = frozenset(identities)
+        with self._changing:
+            self._state.unsever(workspace, concerned, until_ms)
+            of = self._of(workspace)
+            known = of.attribution.severed
+            kept = [each for each in known if each.until_ms > until_ms or not concerned.intersection(each.pair)]
+            if len(kept) < len(known):
+                freed = {each for one in set(known) - set(kept) for each in one.pair}
+                of.attribution = Attribution(of.attribution.never, kept, of.attribution.excluded)
+                of.cut.update(freed)
+                of.circles.severed = of.attribution.until
+                of.circles.refresh(freed)
 
     def not_connected(self, workspace: str, identities: Sequence[str]) -> tuple[NotConnected, ...]:
         """Links of these that connect nothing, oldest first: the first SHOWN of them, and why."""
@@ -193,7 +246,7 @@ class People:
         known = self._of(workspace)
         made = _Workspace(self._state, workspace, known.attribution.severed)
         made.circles.restrict(known.circles.never, known.circles.cap)
-        made.circles.add((link.a, link.b, link.first_ms) for link in self._state.links() if link.workspace == workspace)
+        made.circles.add((link.a, link.b, link.first_ms) for link in self._state.links(workspace))
         made.circles.forget_changes()
         made.attribution = known.attribution
         made.attribution_changed = True

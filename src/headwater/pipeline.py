@@ -9,13 +9,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 import msgspec
 
 from headwater.advice import advice, is_full, number_of
-from headwater.clock import MINUTE_MS, now_ms, to_iso
+from headwater.clock import now_ms, to_iso
 from headwater.config import Settings
-from headwater.errors import CorruptionError, LogUnavailableError
+from headwater.errors import CorruptionError, LogUnavailableError, UnavailableError
 from headwater.events import Lane, month_of, received_ms
 from headwater.log.base import Reader, Record
 from headwater.rules.turns import TurnPolicy, next_turn
@@ -25,8 +30,6 @@ from headwater.store.rows import links_of, rows_of
 
 BLOCK_BYTES = 32 << 20
 """A block is closed once its lines are this big, whatever it counts, so that memory stays bounded."""
-KEEP_MS = 3 * MINUTE_MS
-"""The log keeps what was received so lately even when it is stored: quotas are rebuilt from it."""
 POLL = 0.01
 """Seconds between two looks at an idle log."""
 LINGER = 0.1
@@ -36,6 +39,8 @@ HELD_BACK = 512 << 20
 """Bytes of the log that are stored and kept all the same for somebody who reads behind; no more, or it would fill."""
 FIRST_BACK_OFF, LAST_BACK_OFF = 0.1, 5.0
 """Seconds to wait after the first failure, doubled after each further one up to the last."""
+BETWEEN_SECONDS, BETWEEN_POLL = 60.0, 0.5
+"""How long somebody waits for the moment between two blocks; how often they look whether there will be one at all."""
 
 _PIECE = 1_000
 """Events read at once while a block is gathered."""
@@ -46,6 +51,7 @@ _BY_HAND = (
 )
 
 _logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class LaneStatus(msgspec.Struct, frozen=True, gc=False):
@@ -86,7 +92,8 @@ class Pipeline:
     `probe` is told "planned", "inserted" and "committed" as each becomes durable: crash tests stop there.
     `linger` is in seconds, see `LINGER`. `relieve` is called when the disk is full: it makes some room, if it can.
     `stored` is told whenever cursors moved, with the links of the block that was committed. `needed` says from which
-    position on the log is still read by somebody else, None for none.
+    position on the log is still read by somebody else, None for none. `excluded` tells a workspace's backfills whose
+    events link nothing.
     """
 
     def __init__(
@@ -102,6 +109,7 @@ class Pipeline:
         relieve: Callable[[], None] = lambda: None,
         stored: Callable[[Collection[Link]], None] = lambda _: None,
         needed: Callable[[], int | None] = lambda: None,
+        excluded: Callable[[str], Collection[str]] = lambda _: (),
     ) -> None:
         self._reader = reader
         self._store = store
@@ -113,6 +121,12 @@ class Pipeline:
         self._relieve = relieve
         self._stored = stored
         self._needed = needed
+        self._excluded = excluded
+        self._between: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._ended = False
+        """The thread is there no more."""
+        self._keepers = 0
+        self._keeping = threading.Lock()
         self._failing_since = 0
         self._upcoming: dict[Lane, _Work] = {}
         self._lanes = {lane: LaneStatus(cursor) for lane, cursor in state.cursors().items()}
@@ -128,6 +142,12 @@ class Pipeline:
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set. A failure is tried again for ever; a CorruptionError ends it, with nothing
         touched, and `status` says so."""
+        try:
+            self._run(stop)
+        finally:
+            self._ended = True
+
+    def _run(self, stop: threading.Event) -> None:
         recovered, back_off = False, FIRST_BACK_OFF
         while not stop.is_set():
             try:
@@ -163,8 +183,44 @@ class Pipeline:
             self._settle(plan)
         self._succeeded()
 
+    def between(self, work: Callable[[], T]) -> T:
+        """Has the thread do something between two blocks, when none is half stored, and gives what came of it.
+
+        Raises UnavailableError when the thread does not get there in BETWEEN_SECONDS: nothing is stored then either.
+        """
+        done: Future[T] = Future()
+
+        def carry_out() -> None:
+            if not done.set_running_or_notify_cancel():
+                return
+            try:
+                done.set_result(work())
+            except BaseException as error:
+                done.set_exception(error)
+
+        self._between.put(carry_out)
+        deadline = time.monotonic() + BETWEEN_SECONDS
+        while not self._ended and time.monotonic() < deadline:
+            with suppress(FutureTimeout):
+                return done.result(BETWEEN_POLL)
+        if not done.cancel():
+            return done.result()  # it had begun
+        raise UnavailableError("nothing is being stored now: see /readyz", retry_after=5)
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Meanwhile nothing is trimmed from the log."""
+        with self._keeping:
+            self._keepers += 1
+        try:
+            yield
+        finally:
+            with self._keeping:
+                self._keepers -= 1
+
     def step(self) -> int:
         """One round: at most one block of one lane. Returns the events committed; 0 when nothing waits."""
+        self._obey()
         waits = {lane: self._waits(lane) for lane in Lane}
         now = time.monotonic()
         turn = next_turn(
@@ -175,10 +231,15 @@ class Pipeline:
             idle_ms={lane: int((now - last) * 1000) for lane, last in self._last_turn.items()},
         )
         events = self._store_block(turn.lane, turn.most) if turn else 0
-        self._pass_over()
+        self._pass_over(self._settings.segment_bytes // 4)
         self._trim(now)
         self._succeeded()
         return events
+
+    def _obey(self) -> None:
+        with suppress(Empty):
+            while True:
+                self._between.get_nowait()()
 
     def _waits(self, lane: Lane) -> bool:
         """Whether the lane has something to store and is not resting; passes over the other lane's records."""
@@ -219,7 +280,7 @@ class Pipeline:
 
     def _commit(self, work: _Work, upcoming: _Work | None = None) -> None:
         plan, known = work.plan, self._lanes[work.plan.lane]
-        links = _links(work.records)
+        links = self._links(work.records)
         self._state.commit(plan, links, upcoming.plan if upcoming else None)
         self._lanes[plan.lane] = LaneStatus(Cursor(plan.end, plan.block), known.blocks + 1, known.events + work.count)
         self._seen[plan.lane] = plan.end
@@ -227,6 +288,9 @@ class Pipeline:
             self._upcoming[plan.lane] = upcoming
         self._stored(links)
         self._probe("committed")
+
+    def _links(self, records: Iterable[Record]) -> set[Link]:
+        return set[Link]().union(*(links_of(record, self._excluded(record.workspace)) for record in records))
 
     def _settle(self, plan: Plan) -> None:
         """Inserts what is missing of a block in doubt, and commits it."""
@@ -243,11 +307,18 @@ class Pipeline:
         if durable < known:
             raise LogUnavailableError(f"the log ends at {durable}, before {known}, up to where it was read already")
 
-    def _pass_over(self) -> None:
+    def pass_over(self) -> None:
+        """Moves both lanes' cursors over all that they have nothing of, so that the log can be trimmed. For the thread
+        itself: see `between`."""
+        for lane in Lane:
+            self._waits(lane)
+        self._pass_over(0)
+
+    def _pass_over(self, most: int) -> None:
         """Moves a lane's cursor over a long run of the other lane's records, so that the log can be trimmed."""
         for lane, status in self._lanes.items():
             cursor, seen = status.cursor, self._seen[lane]
-            if lane not in self._upcoming and seen - cursor.position > self._settings.segment_bytes // 4:
+            if lane not in self._upcoming and seen - cursor.position > most:
                 self._state.commit(Plan(lane, cursor.block, cursor.position, seen, {}), ())
                 self._stored(())
                 self._lanes[lane] = msgspec.structs.replace(status, cursor=Cursor(seen, cursor.block))
@@ -263,7 +334,9 @@ class Pipeline:
         if needed is not None:
             end = min(end, max(needed, end - HELD_BACK))
         try:
-            self._reader.trim(end, now_ms() - KEEP_MS)
+            with self._keeping:
+                if not self._keepers:
+                    self._reader.trim(end, now_ms() - 1000 * self._settings.log_keep_seconds)
         except OSError as error:
             _logger.warning("the log could not be trimmed: %s", error)
 
@@ -319,10 +392,6 @@ def months_of(records: Iterable[Record]) -> dict[int, int]:
     for record in records:
         months[_month(record)] += record.count
     return dict(months)
-
-
-def _links(records: Iterable[Record]) -> set[Link]:
-    return set[Link]().union(*map(links_of, records))
 
 
 def missing(plan: Plan, log: dict[int, int], store: dict[int, int]) -> set[int]:

@@ -474,3 +474,31 @@ def test_every_commit_is_synced(path: Path) -> None:
     kept = SqliteMemberships(path)
     assert kept._write.pragma("synchronous") == 2 and kept._write.pragma("journal_mode") == "wal"
     kept.close()
+
+
+def test_what_an_event_led_to(kept: Memberships, opened: Adapter, path: Path) -> None:
+    kept.add(cohort("a"))
+    kept.add(cohort("b"))
+    kept.add(cohort("other", "ws_somebody"))
+    for name in ("a", "b", "other"):
+        kept.fill(f"coh_{name}", [], 1)
+    led_to = [entered("a", ADA, 2, "e1"), entered("b", ADA, 3, "e1")]
+    kept.apply([led_to[0], entered("a", BOB, 2, "e2"), led_to[1], entered("other", EVE, 3, "e1"), left("a", ADA, 9)])
+    assert kept.caused(WORKSPACE, "e1") == [("a", led_to[0]), ("b", led_to[1])]
+    assert kept.caused(WORKSPACE, "e3") == [] == kept.caused("ws_nobody", "e1")
+    kept.retitle("coh_b", "renamed")
+    kept.remove("coh_a")
+    assert kept.caused(WORKSPACE, "e1") == [("renamed", led_to[1])]
+
+
+def test_who_is_erased_was_never_there(kept: Memberships, path: Path) -> None:
+    for name, workspace in (("a", WORKSPACE), ("b", WORKSPACE), ("c", "ws_other000")):
+        kept.add(cohort(name, workspace))
+        kept.apply([entered(name, ADA, 1), entered(name, BOB, 2), left(name, BOB, 3), entered(name, EVE, 4)])
+    kept.erase(WORKSPACE, [ADA, BOB])
+    for name in "ab":
+        assert members(kept, name) == {EVE: 4} and history(kept, name) == [entered(name, EVE, 4)]
+    assert members(kept, "c") == {ADA: 1, EVE: 4} and len(history(kept, "c")) == 4
+    kept.erase("ws_other000", [ADA, BOB, EVE])
+    assert kept.wipe()
+    assert not any(ADA.encode() in each.read_bytes() for each in path.parent.iterdir())

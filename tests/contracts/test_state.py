@@ -14,7 +14,7 @@ from headwater.errors import StartError, UnavailableError
 from headwater.events import Lane
 from headwater.rules.connect import Severed, pair_of
 from headwater.state import sqlite
-from headwater.state.base import Account, Cursor, Examined, Link, Plan, oldest
+from headwater.state.base import Account, Cursor, Examined, Gone, Job, Link, Plan, oldest
 from headwater.state.base import State as EnginesState
 from headwater.state.sqlite import SqliteState, SqliteStateView
 
@@ -217,6 +217,50 @@ def test_the_oldest_of_each_pair() -> None:
     assert oldest(links[::-1]) == [links[1], links[3]]
 
 
+def test_links_are_made_anew_and_what_comes_meanwhile_counts(state: State) -> None:
+    a, b, c, d = (link(f"email:{each}", "phone:1", first_ms=50) for each in "abcd")
+    other = link("email:a", "phone:1", "ws_otherone")
+    state.commit(PLAN, [a, b, c, other])
+    with state.watch() as watch:
+        state.commit(SECOND, [link("email:c", "phone:1", first_ms=70), link("email:d", "phone:1", first_ms=90)])
+        said = {(each.a, each.b): first_ms for each, first_ms in ((a, None), (b, 20), (c, None), (d, 50))}
+        state.relink(WORKSPACE, said, watch)
+    ages = {each.a: each.first_ms for each in state.links(WORKSPACE)}
+    assert ages == {"email:b": 20, "email:c": 70, "email:d": 50}
+    assert list(state.links("ws_otherone")) == [other]
+    state.commit(SECOND, [a])  # it was known, and is gone: it has to be written again
+    assert [each.first_ms for each in state.links_of(WORKSPACE, "email:a", 10)] == [50]
+
+
+def test_a_watch_notes_only_what_is_committed_while_it_lasts(state: State) -> None:
+    pair = link("email:a", "phone:1", first_ms=50)
+    state.commit(PLAN, [pair])
+    with state.watch() as watch:
+        pass
+    state.commit(SECOND, [pair])
+    state.relink(WORKSPACE, {(pair.a, pair.b): None}, watch)
+    assert list(state.links()) == []
+
+
+def test_jobs_outlive_the_process_and_change_as_they_get_on(state: State, opened: Adapter, path: Path) -> None:
+    first = Job("bf_1:revert", "settle", WORKSPACE, {"backfill": "bf_1", "excluded": True}, "links", 10)
+    second = Job("ers_1", "erasure", "ws_otherone", {}, "drain", 20)
+    state.put_job(first)
+    state.put_job(second)
+    done = Job(first.id, first.kind, WORKSPACE, {"backfill": "bf_1"}, "done", 10, 30, "it failed once")
+    state.put_job(done)
+    state.close()
+    again = opened(path)
+    assert (again.job("ers_1"), again.job("bf_1:revert"), again.job("bf_2")) == (second, done, None)
+    assert again.jobs() == [second, done]
+    assert (again.jobs("settle"), again.jobs(workspace="ws_otherone"), again.jobs("retention")) == (
+        [done],
+        [second],
+        [],
+    )
+    again.close()
+
+
 def test_severed_pairs_outlive_the_process(state: State, opened: Adapter, path: Path) -> None:
     first, second = Severed("email:a", "phone:1", 10), Severed("email:b", "phone:1", 20)
     state.sever(WORKSPACE, [first, second])
@@ -301,3 +345,51 @@ def test_every_commit_is_synced(tmp_path: Path) -> None:
     assert state._write.pragma("synchronous") == 2
     assert state._write.pragma("journal_mode") == "wal"
     state.close()
+
+
+def test_what_was_deleted_is_counted_no_more_in_one_with_its_job(state: State, path: Path) -> None:
+    state.plan(PLAN)
+    state.commit(PLAN, ())
+    job = Job("ers_00000000", "erasure", WORKSPACE, {"secret-canary": 1}, "links", 5)
+    gone = [Gone(Lane.REALTIME, {202611: 69, 202612: 30}, [(1, 1), (4, 9)]), Gone(Lane.MIGRATION, {}, [])]
+    state.uncount(job, gone)
+    account = state.ledger()[Lane.REALTIME]
+    assert (account.months, account.emptied) == ({202611: 1}, ((1, 1), (4, 9)))
+    assert state.ledger()[Lane.MIGRATION].emptied == () and state.job(job.id) == job
+
+
+def test_what_was_removed_is_in_no_file(state: State, path: Path) -> None:
+    job = Job("ers_00000000", "erasure", WORKSPACE, {"secret": "canary" * 20}, "links", 5)
+    plan = Plan(Lane.REALTIME, 1, 0, 1, {})
+    state.commit(plan, [link(f"email:canary{n}@x", f"phone:+4{n}") for n in range(300)])
+    state.put_job(job)
+    with state.watch() as watch:
+        state.relink(WORKSPACE, {(each.a, each.b): None for each in state.links()}, watch)
+    state.put_job(Job(job.id, job.kind, WORKSPACE, {}, "done", 5, 6))
+    assert any(b"canary" in each.read_bytes() for each in path.parent.iterdir())
+    assert state.wipe()
+    assert not any(b"canary" in each.read_bytes() for each in path.parent.iterdir())
+
+
+def test_severed_pairs_are_forgotten_up_to_a_moment(state: State) -> None:
+    pairs = [Severed("email:a", "phone:1", 5), Severed("email:a", "phone:2", 6), Severed("email:b", "phone:1", 7)]
+    state.sever(WORKSPACE, pairs)
+    state.sever("ws_other000", pairs[:1])
+    state.unsever(WORKSPACE, ["email:a"], 5)
+    assert state.severed() == {WORKSPACE: pairs[1:], "ws_other000": pairs[:1]}
+
+
+def test_what_an_older_headwater_removed_is_in_the_file_no_more(path: Path) -> None:
+    """It did not zero what it removed."""
+    old = apsw.Connection(str(path))
+    old.execute("PRAGMA journal_mode = WAL").fetchall()
+    old.execute(f"{''.join(sqlite._SCHEMA[:3])} PRAGMA user_version = 3").fetchall()
+    rows = [(WORKSPACE, f"email:canary{n}@x", f"phone:+4{n}") for n in range(300)]
+    old.executemany("INSERT INTO links (workspace, a, b) VALUES (?, ?, ?)", rows)
+    old.execute("DELETE FROM links")
+    old.close()
+    assert b"canary" in path.read_bytes()
+    state = SqliteState(path)
+    assert state.wipe()
+    state.close()
+    assert b"canary" not in path.read_bytes()

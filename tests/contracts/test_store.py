@@ -12,10 +12,9 @@ import pytest
 from blocks import WORKSPACE, batch_of_rows, block_of
 from headwater.errors import StartError
 from headwater.events import Batch, Lane, event_ids, month_of, received_ms
-from headwater.store import clickhouse
+from headwater.store import clickhouse, schema
 from headwater.store.base import Block, Store
 from headwater.store.clickhouse import ChdbStore
-from headwater.store.rows import COLUMNS
 
 NOVEMBER, DECEMBER = 1_795_000_000_000, 1_797_000_000_000
 
@@ -39,14 +38,17 @@ def batch_at(ms: int, events: int = 100) -> Batch:
     return batch_of_rows([["email:a@x.y"]] * events, ms)
 
 
+NO_BACKFILLS: dict[str, list[str]] = {"reverted": [], "held": []}
+
+
 def everything(workspace: str = WORKSPACE) -> dict[str, object]:
     """The parameters of `export` that let all of a workspace's events through."""
-    filters = {"identity": "", "signal": "", "status": "", "lane": ""}
+    filters = {"identity": "", "signal": "", "status": "", "lane": "", "reference": "", "backfill": "", **NO_BACKFILLS}
     return {"workspace": workspace, "from_ms": -(1 << 62), "to_ms": 1 << 62, **filters}
 
 
 def one(batch: Batch, number: int = 1) -> dict[str, object]:
-    return {"workspace": batch.workspace, "ids": [UUID(event_ids(batch.id, 100)[number - 1])]}
+    return {"workspace": batch.workspace, "ids": [UUID(event_ids(batch.id, 100)[number - 1])], **NO_BACKFILLS}
 
 
 def test_a_new_store_is_empty(store: Store) -> None:
@@ -164,25 +166,6 @@ def test_the_same_block_inserted_twice_is_there_twice(store: Store) -> None:
     assert store.counts(Lane.REALTIME, 1) == {202611: 200}
 
 
-def test_a_store_of_an_older_headwater_is_brought_up_to_date(tmp_path: Path) -> None:
-    """Its rows stay, and have no value."""
-    batch = batch_of_rows([["account:1"]])
-    store = ChdbStore(tmp_path / "store")
-    store._writer.query("ALTER TABLE events DROP COLUMN value SETTINGS mutations_sync = 2")
-    store._writer.query("ALTER TABLE migrations DELETE WHERE number = 2 SETTINGS mutations_sync = 2")
-    older = block_of([batch], 1).chunks[0].replace(b',"",null]\n', b',""]\n')
-    columns = ", ".join(COLUMNS[:-1])
-    store._writer.query(f"INSERT INTO events ({columns}) FORMAT JSONCompactEachRow\n".encode() + older)
-    store.close()
-    store = ChdbStore(tmp_path / "store")
-    assert [row["event_id"] for row in store.rows("export", everything())] == event_ids(batch.id, 1)
-    span = {"months": [month_of(received_ms(batch.id))], "from_ms": 0, "to_ms": 1 << 45}
-    assert [row["value"] for row in store.rows("examine_events", span)] == [None]
-    store.insert(block_of([batch_of_rows([["account:1"]], value="7")], 2))
-    assert len(store.rows("export", everything())) == 2
-    store.close()
-
-
 @pytest.mark.parametrize("size", [10, 2_500])
 def test_a_month_of_a_block_is_one_part(tmp_path: Path, size: int) -> None:
     """So it is there as a whole or not at all: 100,000 rows, of 250 MB too."""
@@ -206,7 +189,7 @@ def test_rows_outlive_the_process_and_migrations_run_once(opened: Adapter, tmp_p
         store.close()
     again = ChdbStore(tmp_path / "store")
     ran = str(again._writer.query("SELECT number, count() FROM migrations GROUP BY number ORDER BY number", "TSV"))
-    assert ran == "1\t1\n2\t1\n"
+    assert ran == "".join(f"{number}\t1\n" for number in range(1, schema.version() + 1))
     again.close()
 
 
@@ -304,8 +287,10 @@ def test_a_doctors_questions_tell_what_is_stored(store: Store) -> None:
     store.insert(block_of(batches[:1], 7))
     lane = {"lane": "realtime"}
     assert store.rows("examine_blocks", lane | {"last": 7}) == [{"blocks": 4}]
-    gaps = store.rows("examine_gaps", lane | {"last": 7})
+    gaps = store.rows("examine_gaps", lane | {"last": 7, "firsts": [], "lasts": []})
     assert [row["block"] for row in gaps] == [4, 5, 6]
+    gaps = store.rows("examine_gaps", lane | {"last": 7, "firsts": [1, 5], "lasts": [4, 5]})
+    assert [row["block"] for row in gaps] == [6]
     assert store.rows("examine_beyond", lane | {"last": 2}) == [{"block": 3, "events": 5}, {"block": 7, "events": 3}]
     counted = store.rows("examine_counted", lane | {"after": 1, "last": 3})
     assert {row["month"]: row["events"] for row in counted} == {202611: 5, 202612: 4}
@@ -325,3 +310,79 @@ def test_a_doctors_questions_tell_what_is_stored(store: Store) -> None:
     (name,) = store.rows("examine_names", {})
     assert (name["workspace"], name["version"], name["events"]) == (WORKSPACE, 0, 15)
     assert store.rows("examine_detached", {}) == []
+
+
+UPTO = {Lane.REALTIME: 2, Lane.MIGRATION: 0}
+
+
+def doomed(store: Store, identity: str, until_ms: int = 1 << 45) -> None:
+    about = {"workspace": WORKSPACE, "identities": [identity], "until_ms": until_ms, "most": 100}
+    store.doom("ers_00000000", "doom_person", about | {lane.value: block for lane, block in UPTO.items()})
+
+
+def deleted(store: Store, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not store.delete("ers_00000000", UPTO):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_marked_events_are_deleted_up_to_a_block_and_no_file_has_them(store: Store, tmp_path: Path) -> None:
+    one, other = (
+        batch_of_rows([["email:canary@x.y"], ["email:b@x.y"]], NOVEMBER),
+        batch_of_rows([["email:b@x.y"]], DECEMBER),
+    )
+    later = batch_of_rows([["email:canary@x.y", "email:b@x.y"]], NOVEMBER)
+    for number, batch in enumerate((one, other, later), 1):
+        store.insert(block_of([batch], number))
+    doomed(store, "email:canary@x.y")
+    deleted(store)
+    left = {block: store.counts(Lane.REALTIME, block) for block in (1, 2, 3)}
+    assert left == {1: {202611: 1}, 2: {202612: 1}, 3: {202611: 1}}
+    assert {row["active"] for row in store.rows("examine_parts", {})} == {1}
+    while not store.purge():
+        time.sleep(0.02)
+    assert len(parts_on_disk(tmp_path)) == len(store.rows("examine_parts", {}))
+    about = {"job": "ers_00000000", "after": "", "most": 10}
+    assert [row["event_id"] for row in store.rows("doomed_ids", about)] == event_ids(one.id, 1)
+    store.spare("ers_00000000")
+    assert store.rows("doomed_ids", about) == []
+    store.insert(block_of([batch_of_rows([["email:c@x.y"]], NOVEMBER)], 4))
+
+
+def parts_on_disk(directory: Path) -> set[str]:
+    return {each.name for each in directory.rglob("2026*_*_*_*") if each.is_dir()}
+
+
+def test_a_deletion_ends_at_a_moment_of_receipt(store: Store) -> None:
+    batches = [batch_of_rows([["email:a@x.y"]], NOVEMBER + ms) for ms in (-1, 0, 1)]
+    store.insert(block_of(batches, 1))
+    doomed(store, "email:a@x.y", NOVEMBER)
+    deleted(store)
+    every = {"months": [202611], "from_ms": 0, "to_ms": 1 << 45}
+    assert [row["event_id"] for row in store.rows("examine_events", every)] == event_ids(batches[2].id, 1)
+
+
+def test_what_a_disk_spoiled_of_a_deletion_is_deleted_again(store: Store, tmp_path: Path) -> None:
+    store.insert(block_of([batch_of_rows([[f"email:{n % 5}@x.y"] for n in range(100)], NOVEMBER)], 1))
+    doomed(store, "email:3@x.y")
+    deleted(store)
+    (part,) = [each for each in tmp_path.rglob("2026*_*_*_*_*") if each.is_dir()]
+    whole = (part / "data.bin").read_bytes()
+    (part / "data.bin").write_bytes(whole[: len(whole) // 2])
+    assert not store.purge()
+    deleted(store)
+    assert store.purge()
+    assert store.counts(Lane.REALTIME, 1) == {202611: 80}
+
+
+def test_after_a_crash_in_the_middle_of_a_purge_replaced_parts_stay_again(opened: Adapter, tmp_path: Path) -> None:
+    first = opened(tmp_path / "store")
+    first._writer.query("ALTER TABLE events MODIFY SETTING old_parts_lifetime = 0")  # type: ignore[attr-defined]
+    first.close()
+    second = opened(tmp_path / "store")
+    try:
+        found = second._writer.query("SELECT engine_full FROM system.tables WHERE name = 'events'", "TSV")  # type: ignore[attr-defined]
+        assert "old_parts_lifetime = 600" in str(found)
+    finally:
+        second.close()

@@ -8,13 +8,15 @@ import pytest
 from msgspec import structs
 
 from harness import until
+from headwater.errors import UnavailableError
 from headwater.live.live import Live
+from headwater.live.rebuilding import Rebuilding
 from headwater.rules.grammar import parse
 from headwater.rules.ids import new_id
 from headwater.state.base import Link
 from headwater.state.cohorts import Cohort
 from live.test_moving_clock import Rig, Settled
-from parts import Parts, running_parts
+from parts import Parts, Sent, running_parts
 from truth.plans import Plan, Sending
 from truth.world import Kind
 
@@ -109,3 +111,65 @@ def test_cursors_that_pass_over_the_other_lane_are_followed(parts: Parts, monkey
     rig.now += 1
     rig.live.step()
     assert rig.live.as_of() == rig.now
+
+
+TWICE = {"subject": "person", "where": {"performed": "bought", "count": {">=": 2}}}
+BOB, DEVICE = "email:bob@x.example", "phone:+19494572009"
+
+
+def test_who_is_dropped_takes_nothing_of_others_along(parts: Parts) -> None:
+    """An event of Bob's that names the one who is dropped was told to Bob already."""
+    rig = Rig(parts, plan())
+    rig.define(TWICE)
+    rig.define(NEVER_LEFT)
+    twice, never_left = rig.cohorts
+    rig.send([bought(BOB, DEVICE)])
+    rig.check()
+    rig._command(lambda: rig.live.drop(rig.workspace, [DEVICE]))
+    rig.live.step()
+    assert (rig.live.size(twice), rig.live.size(never_left)) == (0, 1)
+    assert rig.live.differences(rig.workspace) == []
+
+
+def test_nobody_is_dropped_before_what_was_stored_is_taken_in(parts: Parts) -> None:
+    rig = Rig(parts, plan())
+    rig.define(NEVER_LEFT)
+    ahead = {lane: structs.replace(cursor, position=1 << 50) for lane, cursor in rig.live._cursors.items()}
+    with pytest.raises(UnavailableError):
+        rig.live._drop(rig.workspace, [BOB], (), ahead)
+
+
+def test_a_workspace_that_is_made_anew_twice_is_as_of_before_until_it_is(parts: Parts) -> None:
+    rig = Rig(parts, plan())
+    rig.define(NEVER_LEFT)
+    rig.send([bought(BOB)])
+    rig.check()
+    before = rig.live.as_of(rig.workspace)
+    rig.live._rebuild(rig.workspace, "backfill")
+    rig.now += 10
+    rig.live._rebuild(rig.workspace, "backfill")  # while it is under way: once more
+    steps = 0
+    while rig.workspace in rig.live._rebuilding:
+        assert rig.live.as_of(rig.workspace) == before
+        rig.live.step()
+        steps += 1
+    assert steps > 1
+    rig.live.step()
+    assert rig.live.as_of(rig.workspace) == rig.now
+    assert rig.live.size(next(iter(rig.cohorts))) == 1
+
+
+def test_what_is_held_while_a_workspace_is_made_anew_is_seen_by_nobody(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(parts, plan())
+    rig.define(NEVER_LEFT)
+    (cohort,) = rig.cohorts
+    monkeypatch.setattr(Rebuilding, "is_done", lambda self: False)
+    rig.live._rebuild(rig.workspace, "backfill")
+    rig.catalog.turned = frozenset({"bf_BBBBBBBB"})
+    parts.send(rig.workspace, Sent(rig.now, (BOB,), "bought", backfill="bf_BBBBBBBB"), received_ms=rig.now)
+    parts.drain()
+    rig.live.step()
+    assert rig.live.size(cohort) == 0
+    assert rig.memberships.changes(cohort, None, 10) == []

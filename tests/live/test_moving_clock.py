@@ -4,6 +4,7 @@ Events come in pieces in any order, cohorts are made before and after them, iden
 the engine's memory is lost. After every step, who is written down as a member is who should be.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from headwater.errors import InvalidError
 from headwater.events import Lane
+from headwater.links import Links
 from headwater.live.live import Live
 from headwater.people import People
 from headwater.rules.grammar import parse
@@ -31,7 +33,11 @@ from truth.world import Happening, Kind, World
 START = 1_790_000_000_000 + 12_345_678
 HOUR, DAY = 3_600_000, 86_400_000
 JUMPS = st.sampled_from([1, 999, 10_000, 90_000, HOUR - 1, 5 * HOUR, DAY, 7 * DAY, 31 * DAY])
-STEPS = st.lists(st.one_of(JUMPS, st.sampled_from(["send", "send", "define", "forget everything", "cut"])), max_size=14)
+STEPS = st.lists(
+    st.one_of(JUMPS, st.sampled_from(["send", "send", "define", "forget everything", "cut", "turn", "turn"])),
+    max_size=14,
+)
+BACKFILLS = ("", "", "bf_AAAAAAAA", "bf_BBBBBBBB")
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +47,16 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
 
 
 class Settled:
-    """A catalog in which nothing changes."""
+    """A catalog in which nothing changes but which backfills count."""
 
     def __init__(self, workspace: str, signals: dict[str, Kind], never: Sequence[str], cap: int) -> None:
         self._workspace = SimpleNamespace(id=workspace, never_connect=tuple(never), max_identities=cap)
         self._signals = {slug: _signal(workspace, slug, kind) for slug, kind in signals.items()}
+
+        self.turned: frozenset[str] = frozenset()
+
+    def excluded(self, workspace: str) -> frozenset[str]:
+        return self.turned
 
     def signals_of(self, workspace: str) -> Mapping[str, Signal]:
         return self._signals
@@ -89,13 +100,14 @@ class Rig:
 
     def begin(self) -> None:
         """An engine that knows nothing but what is on disk."""
-        self.people = People(self.parts.state)
+        self.people = People(self.parts.state, self.catalog.excluded)
         state, reader, store = self.parts.state, self.parts.reader, self.parts.store
         self.mine = SimpleNamespace(
             cohorts=lambda: [each for each in self.memberships.cohorts() if each.workspace == self.workspace],
             fill=self.memberships.fill,
             members=self.memberships.members,
             apply=self.memberships.apply,
+            erase=self.memberships.erase,
         )
         self.live = Live(reader, store, state, self.people, self.catalog, self.mine, lambda: self.now)  # type: ignore[arg-type]
         self.parts.people, self.parts.live = self.people, self.live
@@ -103,7 +115,10 @@ class Rig:
 
     def send(self, sendings: Sequence[Sending]) -> None:
         for some in (sendings[at : at + 7] for at in range(0, len(sendings), 7)):
-            drafts = [happening(one, "", START, self.now) for one in some]
+            drafts = [
+                replace(happening(one, "", START, self.now), backfill=BACKFILLS[number % 4])
+                for number, one in enumerate(some, len(self.world.happenings))
+            ]
             sent = [self._as_sent(one) for one in drafts]
             _, ids = self.parts.send(self.workspace, *sent, received_ms=self.now)
             known = [replace(one, id=str(id_)) for one, id_ in zip(drafts, ids, strict=True)]
@@ -116,7 +131,9 @@ class Rig:
         reason = "schema_violation" if self.world.rejected(one) else ""
         lane = Lane.MIGRATION if one.migration else Lane.REALTIME
         return Sent(
-            one.at, one.identities, one.signal, lane, reason, one.name, dict(one.data), value=None if reason else value
+            *(one.at, one.identities, one.signal, lane, reason, one.name, dict(one.data)),
+            value=None if reason else value,
+            backfill=one.backfill,
         )
 
     def define(self, given: dict[str, Any]) -> None:
@@ -145,8 +162,19 @@ class Rig:
                 self.world = self.world.unmerged(profile[0], self.now)
                 return
 
+    def turn(self) -> None:
+        """A backfill counts no more, or counts again."""
+        which = BACKFILLS[2 + len(self.world.happenings) % 2]
+        self.catalog.turned ^= {which}
+        Links(self.parts.store, self.parts.state, self.people).of_backfill(self.workspace, which)
+        self.world = replace(self.world, excluded=self.catalog.turned)
+
     def check(self) -> None:
         self.live.step()
+        deadline = time.monotonic() + 30
+        while self.workspace in self.live._rebuilding:
+            assert time.monotonic() < deadline, "it is not made anew"
+            self.live.step()
         world = replace(self.world)
         for id_, definition in self.cohorts.items():
             expected = members(world, definition, self.now)
@@ -180,6 +208,8 @@ def play(parts: Parts, plan: Plan, steps: Sequence[Any]) -> None:
                 if waiting:  # in the same moment as events come in
                     rig.send([waiting.pop()])
                 rig.cut()
+            case "turn":
+                rig.turn()
             case _:
                 continue
         rig.check()

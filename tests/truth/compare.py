@@ -47,7 +47,7 @@ def outcomes(scene: Scene) -> Iterator[str]:
     rejected = {one.id for one in world.happenings} - {one.id for one in world.processed}
     for one in world.happenings:
         found = by_id.get(one.id, {})
-        if found.get("status") != ("rejected" if one.id in rejected else "processed"):
+        if found.get("status") != _status(scene, one):
             yield f"{one} is {found.get('status')} {found.get('reason')}"
         elif one.id not in rejected:
             owner = world.profile_of(one)
@@ -56,6 +56,14 @@ def outcomes(scene: Scene) -> Iterator[str]:
 
 
 # --- measures ---------------------------------------------------------------------------------------------------------
+
+
+def _status(scene: Scene, one: Happening) -> str:
+    if one.backfill in scene.reverted:
+        return "reverted"
+    if scene.world.rejected(one):
+        return "rejected"
+    return "pending" if one.backfill in scene.excluded else "processed"
 
 
 def metrics(scene: Scene) -> Iterator[str]:

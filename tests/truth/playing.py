@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from harness import Server
+from truth.cohorts import members
 from truth.compare import differences, history
 from truth.measures import period_start
 from truth.plans import DAY, Moment, Plan, Sending, resolved
@@ -143,6 +144,65 @@ def told_of(scene: Scene, cohorts: dict[str, Any], profiles: Iterable[Iterable[s
 
 def hashed(told: list[str]) -> str:
     return sha256("\n".join(told).encode()).hexdigest()
+
+
+# --- backfills --------------------------------------------------------------------------------------------------------
+
+
+def load_and_revert(server: Server, plan: Plan, random: Random, between: Callable[[], None] = lambda: None) -> None:
+    """A backfill amid other events. Its preview tells what it changes; once reverted, it was never there."""
+    with Scene(server, plan.signals, random) as scene:
+        base, half = now(), len(plan.sendings) // 2
+        # Nothing that moves with the clock while this is looked at.
+        cohorts = defined(
+            scene, [one for one in resolved(list(plan.definitions), base) if "within" not in json.dumps(one)]
+        )
+        scene.settings(plan.never, plan.cap)
+        scene.send(plan.sendings[:half], base)
+        scene.settle()
+        hold = random.random() < 0.5
+        before = told_of(scene, cohorts, scene.world.profiles)
+        people = scene.world.profiles
+        backfill = scene.load(plan.sendings[half:], base, hold, between)
+        agree(scene, cohorts)
+        _preview_agrees(scene, cohorts, backfill)
+        if hold:
+            assert hashed(told_of(scene, cohorts, people)) == hashed(before)
+            scene.turn(backfill, "release")
+            agree(scene, cohorts)
+            _preview_agrees(scene, cohorts, backfill)
+        scene.turn(backfill, "revert", between)
+        agree(scene, cohorts)
+        after = told_of(scene, cohorts, people)
+        differing = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+        if period_start(base, "hour") == period_start(now(), "hour"):
+            assert hashed(after) == hashed(before), differing
+
+
+def _preview_agrees(scene: Scene, cohorts: dict[str, Any], backfill: str) -> None:
+    """What it says of cohorts and profiles with the backfill and without is so."""
+    told = scene.get(f"/v1/backfills/{backfill}/preview")
+    own = [one for one in scene.happenings if one.backfill == backfill]
+    assert told["events"] == sum(day["events"] for day in told["days"]) == len(own)
+    assert told["rejected"] == sum(each["events"] for each in told["rejects"])
+    without, with_it = (
+        scene.world_without(scene.excluded | {backfill}),
+        scene.world_without(scene.excluded - {backfill}),
+    )
+    found = {each["id"]: each for each in told["changes"]["cohorts"]}
+    for id_, definition in cohorts.items():
+        old, new = (members(world, definition, now()) for world in (without, with_it))
+        entered, left = (
+            sum(not any(profile & one for one in others) for profile in some)
+            for some, others in ((new, old), (old, new))
+        )
+        sizes = {"with": len(new), "without": len(old), "enter": entered, "leave": left}
+        assert {key: found[id_][key] for key in sizes} == sizes, definition
+    named = {with_it.sets[each] for one in with_it.processed if one.backfill == backfill for each in one.identities}
+    known = {each for one in without.processed for each in one.identities}
+    joined = [len({without.sets[each] for each in profile & known}) > 1 for profile in named]
+    profiles = {"named": len(named), "new": sum(not profile & known for profile in named), "joined": sum(joined)}
+    assert told["changes"]["profiles"] == profiles
 
 
 # --- the clock --------------------------------------------------------------------------------------------------------

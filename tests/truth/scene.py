@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import partial
@@ -59,6 +60,8 @@ class Scene:
         self.never: frozenset[str] = frozenset()
         self.cap = 100
         self.severed: dict[frozenset[str], int] = {}
+        self.excluded: frozenset[str] = frozenset()
+        self.reverted: frozenset[str] = frozenset()
         self._world = World(signals, ())
         for slug, kind in signals.items():
             if slug != PRESET:
@@ -67,14 +70,19 @@ class Scene:
     @property
     def world(self) -> World:
         known = self._world
-        if (len(known.happenings), known.never, known.cap, known.severed) != (
+        if (len(known.happenings), known.never, known.cap, known.severed, known.excluded) != (
             len(self.happenings),
             self.never,
             self.cap,
             self.severed,
+            self.excluded,
         ):
-            self._world = World(self.signals, tuple(self.happenings), self.never, self.cap, dict(self.severed))
+            self._world = self.world_without(self.excluded)
         return self._world
+
+    def world_without(self, excluded: frozenset[str]) -> World:
+        """As it would be if these backfills did not count, and no others."""
+        return World(self.signals, tuple(self.happenings), self.never, self.cap, dict(self.severed), excluded)
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -118,12 +126,40 @@ class Scene:
     def define(self, definition: dict[str, Any]) -> Any:
         return self.done("POST", "/v1/cohorts", json={"name": f"cohort {next(_numbers)}", "definition": definition})
 
-    def send(self, sendings: Sequence[Sending], base: int, between: Callable[[], None] = lambda: None) -> None:
+    def send(
+        self,
+        sendings: Sequence[Sending],
+        base: int,
+        between: Callable[[], None] = lambda: None,
+        backfill: str = "",
+    ) -> None:
         """All of them in this order, in batches of any size, some of them twice; `between` comes after each."""
         for batch in self._batches(sendings):
             for _ in range(1 + (self.random.random() < 0.1)):
-                self._post(batch, base)
+                self._post(batch, base, backfill)
             between()
+
+    def load(
+        self, sendings: Sequence[Sending], base: int, hold: bool = False, between: Callable[[], None] = lambda: None
+    ) -> str:
+        """A backfill of these events: its id."""
+        id_ = str(self.done("POST", "/v1/backfills", json={"name": f"load {next(_numbers)}", "hold": hold})["id"])
+        if hold:
+            self.excluded |= {id_}
+        self.send(sendings, base, between, id_)
+        return id_
+
+    def turn(self, backfill: str, how: str, between: Callable[[], None] = lambda: None) -> None:
+        """Releases or reverts it, and waits until that is done."""
+        self.done("POST", f"/v1/backfills/{backfill}/{how}")
+        between()
+        if how == "revert":
+            self.excluded |= {backfill}
+            self.reverted |= {backfill}
+        else:
+            self.excluded -= {backfill}
+        path = f"/v1/backfills/{backfill}"
+        until(lambda: not self.get(path)["status"].endswith("ing"), 60, f"{backfill} is settled")
 
     def unmerge(self, identity: str) -> Any:
         """Cuts it off; nothing that is sent later was there before."""
@@ -141,16 +177,18 @@ class Scene:
             rest = [one for one in rest[:size] if one.dialect != dialect] + rest[size:]
             yield batch
 
-    def _post(self, batch: Sequence[Sending], base: int) -> None:
+    def _post(self, batch: Sequence[Sending], base: int, backfill: str) -> None:
         bik = batch[0].dialect == "bik"
         spelled = [(self._bik if bik else self._bigmind)(one, base) for one in batch]
-        answer = self.client.post(BIK if bik else BIGMIND, json={"events": spelled})
+        headers = {"headwater-backfill": backfill} if backfill else {}
+        answer = self.client.post(BIK if bik else BIGMIND, json={"events": spelled}, headers=headers)
         assert answer.status_code == 200, f"{answer.text}\n{spelled}"
         first = bytearray(UUID(answer.headers["headwater-batch"]).bytes)
         received = int.from_bytes(first[:6], "big")
         for n, one in enumerate(batch, start=1):
             first[15] = n
-            self.happenings.append(happening(one, str(UUID(bytes=bytes(first))), base, received))
+            made = happening(one, str(UUID(bytes=bytes(first))), base, received)
+            self.happenings.append(replace(made, backfill=backfill, migration=made.migration or bool(backfill)))
 
     def _bik(self, one: Sending, base: int) -> dict[str, Any]:
         event: dict[str, Any] = {"eventName": one.signal, "eventProperties": one.data}

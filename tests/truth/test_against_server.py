@@ -10,7 +10,20 @@ from hypothesis import given
 
 from harness import Server
 from truth.plans import Plan, Sending, plans
-from truth.playing import SEEDS, A, P, Q, agree, defined, examples, killing, merge_and_unmerge, play, wait_and_see
+from truth.playing import (
+    SEEDS,
+    A,
+    P,
+    Q,
+    agree,
+    defined,
+    examples,
+    killing,
+    load_and_revert,
+    merge_and_unmerge,
+    play,
+    wait_and_see,
+)
 from truth.scene import Scene, now
 from truth.world import Kind
 
@@ -34,6 +47,12 @@ def test_random_workspaces_and_crashes(fresh_server: Server) -> None:
 @given(plans(most=60, cohorts=6), SEEDS)
 def test_an_unmerge_brings_back_what_was(server: Server, plan: Plan, seed: int) -> None:
     merge_and_unmerge(server, plan, Random(seed))
+
+
+@examples(2)
+@given(plans(most=60, cohorts=6), SEEDS)
+def test_a_reverted_backfill_was_never_there(server: Server, plan: Plan, seed: int) -> None:
+    load_and_revert(server, plan, Random(seed))
 
 
 @examples(1)

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from harness import Server
 from truth.plans import Plan, plans
-from truth.playing import SEEDS, examples, killing, merge_and_unmerge, play, wait_and_see
+from truth.playing import SEEDS, examples, killing, load_and_revert, merge_and_unmerge, play, wait_and_see
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(1800)]
 
@@ -26,9 +26,14 @@ def test_many_random_workspaces_and_crashes(fresh_server: Server) -> None:
 
     run()
     print(done, "random workspaces with kills, every definition made twice and previewed")
-    command = [sys.executable, "-m", "headwater", "doctor", "--data-dir", str(fresh_server.data_dir)]
-    examined = subprocess.run(command, capture_output=True, text=True)
-    assert examined.returncode == 0, examined.stdout + examined.stderr
+    examined(fresh_server)
+
+
+def examined(server: Server) -> None:
+    """A doctor finds nothing wrong."""
+    command = [sys.executable, "-m", "headwater", "doctor", "--data-dir", str(server.data_dir)]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 def test_many_unmerges(fresh_server: Server) -> None:
@@ -38,6 +43,18 @@ def test_many_unmerges(fresh_server: Server) -> None:
         merge_and_unmerge(fresh_server, plan, Random(seed))
 
     run()
+
+
+def test_many_backfills_are_reverted(fresh_server: Server) -> None:
+    """With kills while they are loaded, and when they are being taken back."""
+
+    @examples(12)
+    @given(plans(cohorts=6), SEEDS)
+    def run(plan: Plan, seed: int) -> None:
+        load_and_revert(fresh_server, plan, Random(seed), killing(fresh_server, Random(seed), 0.1))
+
+    run()
+    examined(fresh_server)
 
 
 def test_the_clock_alone_moves_many(fresh_server: Server) -> None:

@@ -41,6 +41,7 @@ class Happening:
     name: str | None = None
     dialect: str = "bik"
     migration: bool = False
+    backfill: str = ""
 
 
 @dataclass
@@ -53,6 +54,8 @@ class World:
     cap: int = 100
     severed: Mapping[frozenset[str], int] = field(default_factory=dict)
     """Pairs that an unmerge cut, with when (ms)."""
+    excluded: frozenset[str] = frozenset()
+    """Backfills that were reverted, or are held."""
 
     def rejected(self, one: Happening) -> bool:
         """Whether it does not count: dated where the lane takes no dates, or a metric or state without its value."""
@@ -71,7 +74,8 @@ class World:
 
     @cached_property
     def processed(self) -> list[Happening]:
-        return [one for one in self.happenings if not self.rejected(one)]
+        counting = (one for one in self.happenings if one.backfill not in self.excluded)
+        return [one for one in counting if not self.rejected(one)]
 
     @cached_property
     def sets(self) -> dict[str, frozenset[str]]:
@@ -164,7 +168,7 @@ class World:
         for pair in sorted(mine, key=lambda pair: (before.issuperset(pair), self.links[pair], *pair), reverse=True):
             if len(before) > 1 and world.sets[identity] >= before:
                 severed[frozenset(pair)] = now
-                world = World(self.signals, self.happenings, self.never, self.cap, severed)
+                world = World(self.signals, self.happenings, self.never, self.cap, severed, self.excluded)
         return world
 
 

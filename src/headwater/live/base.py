@@ -57,8 +57,10 @@ class Questions(Protocol):
 
     def size(self, cohort_id: str) -> int: ...
 
-    def as_of(self) -> int:
-        """Everything stored until then (UTC ms) and the clock until then are in what is answered."""
+    def as_of(self, workspace: str | None = None) -> int:
+        """Everything stored until then (UTC ms), the clock until then, and what was set, cut or reverted until then in
+        this workspace, are in what is answered. While a workspace is made anew this stands still, though those who
+        live follow events."""
 
     def member(self, cohort_id: str, identity: str) -> bool: ...
 

@@ -32,7 +32,8 @@ class Crowd(msgspec.Struct, frozen=True):
 class Population:
     """The identities that processed events named, and which of them are one profile.
 
-    A profile's root is the node of the identity that makes its id. Nodes are given once and never taken back.
+    A profile's root is the node of the identity that makes its id. Nodes are given once and never given again; one
+    whose identity was dropped is the root of nobody.
     """
 
     def __init__(self, workspace: str) -> None:
@@ -101,6 +102,10 @@ class Population:
             self._universes[subject] = mask
         return self._universes[subject]
 
+    def by_node(self) -> Nodes:
+        """Every node's root."""
+        return self._root[: len(self)].copy()
+
     def are_roots(self, nodes: Nodes) -> Bools:
         are: Bools = self._root[nodes] == nodes
         return are
@@ -139,6 +144,20 @@ class Population:
             mask[touched] = False
         for nodes in wanted:
             self._join(nodes)
+
+    def drop(self, nodes: Nodes) -> None:
+        """Nobody stands behind these any more; the others of their profiles are one each until they are regrouped."""
+        touched = {*nodes.tolist(), *(node for root in self.roots_of(nodes).tolist() for node in self.nodes_of(root))}
+        for node in touched:
+            self._sets.pop(self.root(node), None)
+        for node in touched:
+            self._join([node])
+        for node in nodes.tolist():
+            del self._nodes[self.identities[node]]
+            self.identities[node] = ""
+            for mask in self._universes.values():
+                mask[node] = False
+        self.moves += 1
 
     def _join(self, nodes: list[int]) -> None:
         root = nodes[0]

@@ -7,23 +7,24 @@ memberships written down last is caught up with.
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from queue import Empty, SimpleQueue
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from headwater.catalog.base import Definitions
 from headwater.clock import now_ms
-from headwater.errors import HeadwaterError, InvalidError, UnavailableError
+from headwater.errors import InvalidError, UnavailableError
 from headwater.events import Lane, decode_lines
+from headwater.live.commands import Commands
 from headwater.live.conditions import Condition
 from headwater.live.loading import Stored
+from headwater.live.rebuilding import Rebuilding
 from headwater.live.space import Living, Outcome, Space
 from headwater.log.base import Reader
 from headwater.people import People
 from headwater.rules.cohort import Definition, Leaf
+from headwater.rules.connect import Attribution
 from headwater.rules.grammar import parse
 from headwater.state.base import Cursor, State
 from headwater.state.cohorts import Cohort, Kind, Memberships
@@ -76,11 +77,12 @@ class Follower:
         """Identities by workspace whose events have to be told anew, since pairs were severed."""
         self._anew: set[str] = set()
         """Workspaces that have to be built anew, since any event may be another profile's."""
+        self._rebuilding: dict[str, Rebuilding] = {}
         self._as_of = 0
         self._now = 0
         self._failures = 0
         self._revision = -1
-        self._commands: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._commands = Commands()
         self._wake = threading.Event()
 
     # --- the thread ------------------------------------------------------------------------------------------------
@@ -106,7 +108,7 @@ class Follower:
                 stop.wait(back_off)
                 back_off = min(2 * back_off, LAST_BACK_OFF)
         self._ready = False
-        self._obey()
+        self._commands.obey()
 
     def stored(self, cursors: Mapping[Lane, Cursor]) -> None:
         """Everything up to there is stored, and whom it connects is known to `People`."""
@@ -121,7 +123,8 @@ class Follower:
         """The position from which on the log is still to be read; None when that does not matter."""
         if self._ready and not self._spaces and not self._building:
             return None
-        return min((cursor.position for cursor in self._cursors.values()), default=None)
+        read = [self._cursors, *(each.cursors for each in list(self._rebuilding.values()))]
+        return min((cursor.position for cursors in read for cursor in cursors.values()), default=None)
 
     def start(self) -> None:
         """Everything anew from the store."""
@@ -132,6 +135,9 @@ class Follower:
         self._cursors = self._upto
         self._cut.clear()
         self._anew.clear()
+        for made in self._rebuilding.values():
+            made.is_stale = True
+        self._rebuilding.clear()
         by_workspace: dict[str, list[Cohort]] = {}
         for cohort in self._memberships.cohorts():
             by_workspace.setdefault(cohort.workspace, []).append(cohort)
@@ -148,15 +154,24 @@ class Follower:
             self._redefine()
         moment, committed = self._clock(), self._state.cursors()
         cursors = self._upto
+        self._pass()
         for lane in Lane:
             self._follow(lane, cursors[lane])
         self._cursors = cursors
         self._drain()
         self._mend()
+        self._take_over()
         self._look()
         if all(cursors[lane].position >= committed[lane].position for lane in Lane):
             self._as_of = moment
-        self._obey()
+        self._commands.obey()
+
+    def _pass(self) -> None:
+        """Which backfills do not count, asked after it is known what is stored: none of it came before its backfill."""
+        for workspace, space in self._spaces.items():
+            space.passed = self._people.attribution(workspace).excluded
+            if workspace in self._rebuilding:
+                self._rebuilding[workspace].space.passed = space.passed
 
     def _follow(self, lane: Lane, cursor: Cursor) -> None:
         """Takes in a lane's records up to the cursor."""
@@ -190,14 +205,6 @@ class Follower:
             self._memberships.apply(changes[:WRITTEN], renames)
             changes, renames = changes[WRITTEN:], []
 
-    def _obey(self) -> None:
-        while True:
-            try:
-                command = self._commands.get_nowait()
-            except Empty:
-                return
-            command()
-
     # --- people who were connected or cut ---------------------------------------------------------------------------
 
     def _drain(self) -> None:
@@ -208,6 +215,9 @@ class Follower:
             with self._lock:
                 for identities in changes.sets:
                     space.note(identities)
+            if workspace in self._rebuilding:
+                self._rebuilding[workspace].note(changes.sets, changes.cut)
+                self._rebuilding[workspace].is_stale |= changes.attribution_changed and not self._is_moot(workspace)
             if changes.attribution_changed:
                 self._anew.add(workspace)
             if changes.cut:
@@ -215,7 +225,7 @@ class Follower:
 
     def _mend(self) -> None:
         for workspace, space in list(self._spaces.items()):
-            if workspace in self._anew:
+            if workspace in self._anew and workspace not in self._rebuilding and not self._is_moot(workspace):
                 self._rebuild(workspace)
             elif workspace in self._cut:
                 self._reload(space, frozenset(self._cut[workspace]))
@@ -224,19 +234,74 @@ class Follower:
 
     def _reload(self, space: Space, identities: frozenset[str]) -> None:
         """Tells anew what is stored about some identities: other events are theirs now."""
-        space.attribution = self._people.attribution(space.workspace)
-        lines = list(self._stored(space).events(sorted(identities)))
-        theirs = [line for line in lines if space.owner(line) in identities]
         with self._lock:
+            space.attribution = self._people.attribution(space.workspace)
             nodes = space.population.nodes(sorted(identities))
             space.forget(nodes[nodes >= 0])
-        for at in range(0, len(theirs), PIECE):
-            with self._lock:
-                space.see(theirs[at : at + PIECE], again=True)
+        self._see_anew(space, identities)
 
-    def _rebuild(self, workspace: str) -> None:
-        cohorts = [living.cohort for living in self._spaces[workspace].cohorts.values()]
-        self._spaces[workspace] = self._built(workspace, cohorts, "profile")
+    def _is_moot(self, workspace: str) -> bool:
+        """Whether all that changed is how a backfill counts of which nothing is stored: then it is taken over."""
+        attribution, made = self._people.attribution(workspace), self._rebuilding.get(workspace)
+        space = made.space if made else self._spaces[workspace]
+        if not _only_backfills(space.attribution, attribution):
+            return space.attribution is attribution
+        changed = sorted(space.attribution.excluded ^ attribution.excluded)
+        stored = self._store.rows("backfill_any", {"workspace": workspace, "backfills": changed})
+        if not stored:
+            with self._lock:
+                space.attribution = attribution
+        return not stored
+
+    def _rebuild(self, workspace: str, kind: Kind | None = None) -> None:
+        """Begins it, beside those who live now. One that is under way begins again."""
+        if workspace in self._rebuilding:
+            self._rebuilding[workspace].is_stale = True
+        else:
+            self._begin(workspace, kind, self._as_of)
+
+    def _begin(self, workspace: str, kind: Kind | None, as_of: int) -> None:
+        space, made = self._spaces[workspace], Space(workspace, self._people)
+        if kind is None:
+            kind = "backfill" if _only_backfills(space.attribution, made.attribution) else "profile"
+        definitions = [living.definition for living in space.cohorts.values()]
+        about = (definitions, self._cursors, self._now, as_of, kind)
+        self._rebuilding[workspace] = Rebuilding(made, self._stored(made), *about)
+
+    def _take_over(self) -> None:
+        """Puts what was made anew in the place of those who lived meanwhile."""
+        for workspace, made in list(self._rebuilding.items()):
+            if not made.is_done():
+                continue
+            if made.is_stale:
+                self._begin(workspace, made.kind, made.as_of)
+                continue
+            self._look()  # who moved by an event is told so, before all others move with it
+            for lane in Lane:
+                self._catch_up(made.space, lane, made.cursors[lane].position)
+            made.space.note(made.noted)
+            if made.cut:
+                self._reload(made.space, frozenset(made.cut))
+            made.space.look(self._now)
+            for living in list(self._spaces[workspace].cohorts.values()):
+                anew = self._live(made.space, living.cohort, living.definition)
+                self._reconcile(made.space, anew, made.kind)
+            made.space.prune()
+            with self._lock:
+                self._spaces[workspace] = made.space
+            del self._rebuilding[workspace]
+
+    def _catch_up(self, space: Space, lane: Lane, start: int) -> None:
+        """Shows a space what a lane holds from there up to where all others are."""
+        end = self._cursors[lane].position
+        while start < end:
+            chunk = self._reader.read(lane, start, PIECE, end)
+            for record in chunk.records:
+                if record.workspace == space.workspace:
+                    space.see(decode_lines(record.lines))
+            if chunk.end <= start:
+                return
+            start = chunk.end
 
     def _configure(self) -> None:
         for workspace in self._catalog.workspaces():
@@ -315,6 +380,33 @@ class Follower:
             for space in self._spaces.values():
                 space.dismiss(cohort_id)
 
+    def _drop(
+        self, workspace: str, identities: Sequence[str], others: Collection[str], upto: Mapping[Lane, Cursor]
+    ) -> None:
+        if any(self._cursors[lane].position < cursor.position for lane, cursor in upto.items()):
+            raise UnavailableError("what was stored until then is not taken in yet")  # it would bring them back
+        space = self._spaces.get(workspace)
+        if space is None:
+            self._memberships.erase(workspace, identities)
+            return
+        with self._lock:
+            space.drop(identities)
+        if workspace in self._rebuilding:
+            self._rebuilding[workspace].is_stale = True  # it may have read what is deleted by now
+        self._memberships.erase(workspace, identities)
+        self._cut.setdefault(workspace, set()).update(others)
+        self._see_anew(space, frozenset(identities))
+
+    def _see_anew(self, space: Space, identities: frozenset[str]) -> None:
+        """Tells what is stored about these, who are in no condition; events of others that name them were told."""
+        lines = list(self._stored(space).events(sorted(identities)))
+        theirs = [line for line in lines if space.owner(line) in identities]
+        with self._lock:
+            space.meet({each for line in lines for each in line.identities} & identities)
+        for at in range(0, len(theirs), PIECE):
+            with self._lock:
+                space.see(theirs[at : at + PIECE], again=True)
+
     def _space(self, workspace: str) -> Space:
         """Made when first needed; only the thread may."""
         if workspace not in self._spaces:
@@ -329,26 +421,12 @@ class Follower:
         if not self._ready:
             raise UnavailableError("cohorts are being caught up with after a start")
 
-    def _command(self, work: Callable[[], T]) -> T:
+    def _command(self, work: Callable[[], T], seconds: float | None = None) -> T:
         """Has the thread do something when it has taken in all that is stored."""
         self._check_ready()
-        done: Future[T] = Future()
+        return self._commands.ask(work, ANSWER_SECONDS if seconds is None else seconds, self.wake)
 
-        def carry_out() -> None:
-            if not done.set_running_or_notify_cancel():
-                return  # whoever asked was told that it is not done
-            try:
-                done.set_result(work())
-            except HeadwaterError as error:
-                done.set_exception(error)
-            except BaseException as error:
-                done.set_exception(UnavailableError("cohorts start anew after a failure"))
-                raise error
 
-        self._commands.put(carry_out)
-        self.wake()
-        try:
-            return done.result(ANSWER_SECONDS)
-        except TimeoutError:
-            done.cancel()
-            raise UnavailableError("this takes longer than an answer may; ask again") from None
+def _only_backfills(old: Attribution, new: Attribution) -> bool:
+    """Whether all that is different is which backfills count."""
+    return old.never == new.never and old.excluded != new.excluded

@@ -1,6 +1,7 @@
 """Live membership as it is asked about."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,9 +9,14 @@ from headwater.errors import UnavailableError
 from headwater.live.base import Explained, Figures, Preview
 from headwater.live.conditions import Condition, key_of
 from headwater.live.follower import Follower
+from headwater.live.imagined import Difference, Moment, differences, taken
 from headwater.live.space import Living, Space
+from headwater.people import Connections
 from headwater.rules.cohort import Definition
-from headwater.state.cohorts import Cohort
+from headwater.state.cohorts import Cohort, Kind
+
+PATIENCE_SECONDS = 3600
+"""How long a job waits for the thread."""
 
 
 class Live(Follower):
@@ -22,13 +28,35 @@ class Live(Follower):
     def forget(self, cohort_id: str) -> None:
         self._command(lambda: self._forget(cohort_id))
 
+    def drop(self, workspace: str, identities: Sequence[str], others: Collection[str] = ()) -> None:
+        """What was known of these identities is forgotten, without a word about their leaving, by the members written
+        down as well; what is stored about them now is taken in as if they were new. `others`: some of their events are
+        gone. Returns when it is done."""
+        upto = self._upto
+        self._command(lambda: self._drop(workspace, identities, others, upto), PATIENCE_SECONDS)
+
+    def again(self, workspace: str, kind: Kind) -> None:
+        """Everything of a workspace anew from the store; what changes is written down as of this kind. Returns when it
+        is done."""
+
+        def begin() -> None:
+            if workspace in self._spaces:
+                self._rebuild(workspace, kind)
+
+        self._command(begin, PATIENCE_SECONDS)
+        while workspace in self._rebuilding:
+            self._check_ready()
+            time.sleep(0.05)
+
     def size(self, cohort_id: str) -> int:
         with self._lock:
             return int(self._living(cohort_id)[1].members.sum())
 
-    def as_of(self) -> int:
+    def as_of(self, workspace: str | None = None) -> int:
         self._check_ready()
-        return self._as_of
+        as_of = self._as_of  # before the look: what is made anew from here on is as of later
+        made = self._rebuilding.get(workspace or "")
+        return made.as_of if made else as_of
 
     def member(self, cohort_id: str, identity: str) -> bool:
         with self._lock:
@@ -63,6 +91,19 @@ class Live(Follower):
             with self._lock:
                 made[key_of(wanted[0])] = space.judged(wanted[0], parts, now)
 
+    def imagined(self, workspace: str, people: Connections, end: float) -> Iterator[Difference]:
+        """What the workspace's cohorts would be among other people: read from the store in the caller's thread. See
+        `live.imagined.differences`."""
+        self._check_ready()
+        if workspace not in self._spaces:
+            return iter(())
+        return differences(self._command(lambda: self._moment(workspace)), self._store, people, end)
+
+    def _moment(self, workspace: str) -> Moment:
+        """For the thread that steps: members are those that follow from the cursors."""
+        upto = {lane: cursor.block for lane, cursor in self._cursors.items()}
+        return taken(self._spaces[workspace], upto, self._now)
+
     def verify(self) -> dict[str, Any]:
         """Finds every cohort's members anew from the store: `{"cohorts", "members", "differences": [text]}`.
 
@@ -70,6 +111,8 @@ class Live(Follower):
         """
         found: dict[str, Any] = {"cohorts": 0, "members": 0, "differences": []}
         for workspace in list(self._spaces):
+            if workspace in self._rebuilding:  # who lives is as of before what it is made anew for
+                continue
             look = partial(self.differences, workspace)
             wrong = self._command(look)
             again = set(self._command(look) if wrong else ())

@@ -42,6 +42,7 @@ class Stored:
             upto=dict(upto),
             never=tuple(sorted(attribution.never)),
             severed=tuple((each.a, each.b, each.until_ms) for each in attribution.severed),
+            excluded=tuple(sorted(attribution.excluded)),
         )
 
     def identities(self) -> list[str]:

@@ -13,7 +13,7 @@ from headwater.live.base import Explained, Preview
 from headwater.live.conditions import Condition, Formula, formula, key_of
 from headwater.live.crowd import Population
 from headwater.live.loading import Selected, placed
-from headwater.people import People
+from headwater.people import Connections
 from headwater.rules import cohort
 from headwater.rules.cohort import Attribute, Definition, Leaf, leaves
 from headwater.rules.connect import Attribution
@@ -64,11 +64,13 @@ class _Data:
 class Space:
     """Not safe to use from threads: `live.Live` sees to that."""
 
-    def __init__(self, workspace: str, people: People) -> None:
+    def __init__(self, workspace: str, people: Connections) -> None:
         self.workspace = workspace
         self.population = Population(workspace)
         self.cohorts: dict[str, Living] = {}
         self.attribution: Attribution = people.attribution(workspace)
+        self.passed: frozenset[str] = self.attribution.excluded
+        """Backfills whose events are passed over as they come; those that came before count as `attribution` says."""
         self.conditions: dict[bytes, Condition] = {}
         self._people = people
         self._interests: dict[str, list[tuple[Condition, int]]] = {}
@@ -111,7 +113,7 @@ class Space:
         """
         plain = not (self.attribution.never or self.attribution.until)
         for line in lines:
-            if line.reason:
+            if line.reason or line.backfill_id in self.passed:
                 continue
             nodes = [self._node(identity, line.id) for identity in line.identities]
             interests = (*self._interests.get(line.signal, ()), *self._interests.get(_ANY, ()))
@@ -125,11 +127,17 @@ class Space:
         """The identity whose profile an event belongs to; None when it is set aside."""
         return self.attribution.of(line.identities, received_of(line.id))
 
-    def _node(self, identity: str, event_id: str) -> int:
+    def meet(self, identities: Iterable[str]) -> None:
+        """Events name these, whoever they are told about."""
+        for identity in identities:
+            self._node(identity)
+
+    def _node(self, identity: str, event_id: str | None = None) -> int:
         node, new = self.population.node(identity)
         if new:
             self._fresh.append(node)
-            self._causes[node] = event_id
+            if event_id is not None:
+                self._causes[node] = event_id
             if len(self._people.connected(self.workspace, identity)) > 1:
                 self._regroup.add(identity)
         return node
@@ -152,6 +160,18 @@ class Space:
             concerned.update(condition.flush().tolist())  # what was seen is judged with those who are told anew
             condition.kept.forget(nodes)
         self._regroup.update(self.population.identities[node] for node in concerned)
+
+    def drop(self, identities: Sequence[str]) -> None:
+        """These were never seen. Whom they were connected with stays, without them."""
+        nodes = self.population.nodes(identities)
+        nodes = nodes[nodes >= 0]
+        self.forget(nodes)
+        for living in self.cohorts.values():
+            living.members[nodes] = False
+        for root in self.population.roots_of(nodes).tolist():
+            self._regroup.update(self.population.identities[node] for node in self.population.nodes_of(root))
+        self.population.drop(nodes)
+        self._regroup.difference_update(identities)
 
     # --- conditions and cohorts ------------------------------------------------------------------------------------
 
@@ -185,6 +205,12 @@ class Space:
         for key in living.keys:
             condition = self.conditions[key]
             condition.users -= 1
+            if not condition.users:
+                self._drop(key, condition)
+
+    def prune(self) -> None:
+        """Drops the conditions that no cohort asks."""
+        for key, condition in list(self.conditions.items()):
             if not condition.users:
                 self._drop(key, condition)
 

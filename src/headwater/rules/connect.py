@@ -60,11 +60,18 @@ class NotConnected(msgspec.Struct, frozen=True, gc=False):
 
 
 class Attribution:
-    """Whose events are whose, in one workspace. Never changed, only replaced."""
+    """Whose events are whose, in one workspace, and which are nobody's. Never changed, only replaced."""
 
-    def __init__(self, never: frozenset[str] = frozenset(), severed: Iterable[Severed] = ()) -> None:
+    def __init__(
+        self,
+        never: frozenset[str] = frozenset(),
+        severed: Iterable[Severed] = (),
+        excluded: frozenset[str] = frozenset(),
+    ) -> None:
         self.never = never
         """Identities that never connect."""
+        self.excluded = excluded
+        """Backfills whose events count for nobody: reverted, or held."""
         self.severed = tuple(sorted(severed))
         self.until = {each.pair: each.until_ms for each in self.severed}
 

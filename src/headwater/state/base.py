@@ -1,14 +1,15 @@
 """The engine's own memory: how far each lane is stored, which block is in doubt, which identities belong together."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import groupby
 from operator import attrgetter
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from headwater.events import Lane
-from headwater.rules.connect import Severed
+from headwater.rules.connect import Pair, Severed
 
 
 class Cursor(msgspec.Struct, frozen=True, gc=False):
@@ -48,6 +49,40 @@ def oldest(links: Iterable[Link]) -> list[Link]:
     return [next(same) for _, same in groupby(sorted(links), key=attrgetter("workspace", "a", "b"))]
 
 
+JobKind = Literal["settle", "erasure", "retention"]
+"""What a job does: a backfill comes to count, or counts no more; a person is erased; what is too old goes."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """Work over what is stored, of many steps, that is gone on with after a crash."""
+
+    id: str
+    kind: JobKind
+    workspace: str
+    about: dict[str, Any]
+    """JSON; what it holds is the kind's own."""
+    step: str
+    """The one to be done next; `done` when all are."""
+    begun_ms: int
+    done_ms: int | None = None
+    failure: str = ""
+    """Why the last try failed; empty when it did not."""
+
+
+Span = tuple[int, int]
+"""The first and the last of a run of blocks."""
+
+
+class Gone(msgspec.Struct, frozen=True, gc=False):
+    """What was deleted of one lane."""
+
+    lane: Lane
+    months: dict[int, int]
+    """Rows by partition (202611), of those blocks whose rows were counted."""
+    emptied: list[Span]
+    """Blocks of which no row is left."""
+
+
 class Account(msgspec.Struct, frozen=True, gc=False):
     """One lane: what was committed, and what is under way."""
 
@@ -57,7 +92,9 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     counted_after: int
     """Rows are counted from the block after this one on: 0 unless an older headwater stored blocks uncounted."""
     months: dict[int, int]
-    """Rows committed by partition (202611)."""
+    """Rows committed by partition (202611), without those that were deleted since."""
+    emptied: tuple[Span, ...] = ()
+    """Blocks that were committed and of which every row was deleted since."""
 
 
 class Examined(Protocol):
@@ -75,11 +112,24 @@ class Examined(Protocol):
     def faults(self, quick: bool) -> list[str]:
         """What is wrong inside its file; empty when nothing is."""
 
+    def jobs(self, kind: JobKind | None = None, workspace: str | None = None) -> list[Job]:
+        """As `State.jobs`."""
+
     def close(self) -> None: ...
+
+
+class Watch(Protocol):
+    """The links committed while it lasts."""
+
+    def of(self, workspace: str) -> Mapping[Pair, int]:
+        """Pairs with the earliest time that they were committed with."""
 
 
 class State(Protocol):
     """Every verb is durable when it returns."""
+
+    def ledger(self) -> dict[Lane, Account]:
+        """As `Examined.ledger`."""
 
     def cursors(self) -> dict[Lane, Cursor]:
         """Both lanes, always."""
@@ -95,8 +145,8 @@ class State(Protocol):
         the same lane's next block if one is given: one transaction. Links known already are no fault: each is as old
         as the oldest time it was given with."""
 
-    def links(self) -> Iterator[Link]:
-        """All of them, those of a workspace side by side."""
+    def links(self, workspace: str | None = None) -> Iterator[Link]:
+        """All of them, or a workspace's: sorted."""
 
     def links_of(self, workspace: str, identity: str, most: int) -> Sequence[Link]:
         """Links of one identity, up to `most` of them. Raises UnavailableError when the disk fails."""
@@ -107,5 +157,32 @@ class State(Protocol):
 
     def severed(self) -> dict[str, list[Severed]]:
         """All severed pairs by workspace."""
+
+    def unsever(self, workspace: str, identities: Collection[str], until_ms: int) -> None:
+        """Forgets the severed pairs with one of these identities, but for those that were cut later. Raises
+        UnavailableError when the disk fails."""
+
+    def watch(self) -> AbstractContextManager[Watch]:
+        """Notes the links that are committed from its beginning on."""
+
+    def relink(self, workspace: str, links: Mapping[Pair, int | None], watch: Watch) -> None:
+        """These pairs are as old as is said here, or linked no more (None); but what the watch noted counts, too.
+        All or none: UnavailableError when the disk fails."""
+
+    def put_job(self, job: Job) -> None:
+        """Adds it, or writes down what changed of it."""
+
+    def uncount(self, job: Job, gone: Iterable[Gone]) -> None:
+        """The same, and in one with it takes back what was counted of rows that are deleted by now. The job must say
+        so: done again after a crash, it would be taken back twice."""
+
+    def wipe(self) -> bool:
+        """What was removed leaves the files for good. False while a question holds them: then it has to be asked
+        again."""
+
+    def job(self, id: str) -> Job | None: ...
+
+    def jobs(self, kind: JobKind | None = None, workspace: str | None = None) -> list[Job]:
+        """Of this kind and workspace, if they are given: newest first."""
 
     def close(self) -> None: ...

@@ -5,9 +5,10 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-Kind = Literal["event", "clock", "profile", "caught_up"]
+Kind = Literal["event", "clock", "profile", "backfill", "retention", "caught_up"]
 """Why somebody entered or left: an event, a window that moved on, identities that were connected or cut (or a list of
-values that never connect), or something that happened while the engine was away."""
+values that never connect), a backfill that was released or reverted, events that were kept long enough, or something
+that happened while the engine was away."""
 
 Place = tuple[int, str]
 """Where a cohort stands in its workspace's list: when it was made (UTC ms), and its id."""
@@ -106,6 +107,16 @@ class Memberships(Protocol):
 
         Whoever is in cannot enter and whoever is out cannot leave: such a change is left out, so that the same ones
         applied once more (after a crash) change nothing."""
+
+    def caused(self, workspace: str, event_id: str) -> Sequence[tuple[str, Change]]:
+        """Who entered or left because of this event, oldest first, each with the cohort's name; of the workspace's
+        cohorts alone. Raises UnavailableError when the disk fails."""
+
+    def erase(self, workspace: str, identities: Iterable[str]) -> None:
+        """These are members of no cohort of the workspace, and never were. In one transaction."""
+
+    def wipe(self) -> bool:
+        """As `State.wipe`."""
 
     def since(self, cohort_id: str, identity: str) -> int | None:
         """When (ms) the profile that stands under this identity entered; None when it is out."""

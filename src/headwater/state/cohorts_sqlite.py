@@ -8,14 +8,14 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import apsw
 import msgspec
 
 from headwater.errors import ConflictError
 from headwater.state.cohorts import Change, Cohort, Kind, Member, Place, Rename
-from headwater.state.database import opened, told
+from headwater.state.database import opened, told, wiped
 from headwater.transactions import transaction
 
 _logger = logging.getLogger(__name__)
@@ -55,6 +55,9 @@ _SCHEMA = (
     -- All that lists and names need: a row may hold a long definition.
     CREATE INDEX cohorts_of_workspace ON cohorts (workspace, created_ms, id, name, filled_ms);
     """,
+    """
+    CREATE INDEX changes_by_event ON changes (event_id) WHERE event_id IS NOT NULL; -- what one event led to
+    """,
 )
 """One entry a version; a file of version n has run the first n."""
 
@@ -90,6 +93,20 @@ _CHANGES_OF = """
     ORDER BY number DESC LIMIT :limit
 """
 
+_CAUSED = """
+    SELECT cohorts.id, cohorts.name, identity, at_ms, entered, kind, event_id
+    FROM changes INDEXED BY changes_by_event JOIN cohorts ON cohorts.number = changes.cohort
+    WHERE event_id = ? AND workspace = ? ORDER BY changes.number
+"""
+
+_ERASE_MEMBER = """
+    DELETE FROM members WHERE cohort IN (SELECT number FROM cohorts WHERE workspace = ?) AND identity = ?
+"""
+_ERASE_CHANGES = """
+    DELETE FROM changes INDEXED BY changes_of_identity
+    WHERE cohort IN (SELECT number FROM cohorts WHERE workspace = ?) AND identity = ?
+"""
+
 _CUT_MEMBERS = """
     DELETE FROM members WHERE cohort = :number AND identity IN (
         SELECT identity FROM members WHERE cohort = :number LIMIT :piece
@@ -103,6 +120,9 @@ _CUT_CHANGES = """
 class SqliteMemberships:
     """`state.cohorts.Memberships` in the file `path`. Safe to call from several threads; questions do not wait for a
     commit. Raises StartError for a file that a newer headwater wrote."""
+
+    reads: ClassVar[int] = len(_SCHEMA)
+    """The newest version."""
 
     def __init__(self, path: Path) -> None:
         self._write = opened(path, _SCHEMA)
@@ -190,6 +210,22 @@ class SqliteMemberships:
                 number = self._numbers.get(change.cohort)
                 if number is not None and self._moved(number, change):
                     self._write.execute(_NOTE, (number, *_noted(change)))
+
+    def caused(self, workspace: str, event_id: str) -> Sequence[tuple[str, Change]]:
+        return [
+            (name, Change(cohort, identity, at_ms, bool(entered), kind, event_id))
+            for cohort, name, identity, at_ms, entered, kind, event_id in self._told(_CAUSED, (event_id, workspace))
+        ]
+
+    def erase(self, workspace: str, identities: Iterable[str]) -> None:
+        gone = [(workspace, identity) for identity in identities]
+        with self._writing, transaction(self._write):
+            self._write.executemany(_ERASE_MEMBER, gone)
+            self._write.executemany(_ERASE_CHANGES, gone)
+
+    def wipe(self) -> bool:
+        with self._writing, self._reading:
+            return wiped(self._write)
 
     def since(self, cohort_id: str, identity: str) -> int | None:
         return next((since_ms for (since_ms,) in self._told(_SINCE, (self._numbers.get(cohort_id), identity))), None)

@@ -2,9 +2,10 @@
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import apsw
 
@@ -12,9 +13,9 @@ from headwater.errors import StartError
 from headwater.events import Lane
 from headwater.readonly import faults_of, look_at
 from headwater.readonly import told as looked_at
-from headwater.rules.connect import Severed
-from headwater.state.base import Account, Cursor, Link, Plan
-from headwater.state.database import opened, told
+from headwater.rules.connect import Pair, Severed
+from headwater.state.base import Account, Cursor, Gone, Job, JobKind, Link, Plan, Watch
+from headwater.state.database import opened, told, wiped
 from headwater.transactions import transaction
 
 KNOWN_LINKS = 50_000
@@ -51,6 +52,22 @@ _SCHEMA = (
         workspace TEXT, a TEXT, b TEXT, until_ms INTEGER NOT NULL, PRIMARY KEY (workspace, a, b)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE job (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        workspace TEXT NOT NULL,
+        about TEXT NOT NULL, -- a JSON object
+        step TEXT NOT NULL,
+        begun_ms INTEGER NOT NULL,
+        done_ms INTEGER,
+        failure TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX job_of_workspace ON job (workspace, kind, begun_ms);
+    CREATE TABLE emptied ( -- blocks of which every row was deleted
+        lane TEXT, "first" INTEGER, "last" INTEGER NOT NULL, PRIMARY KEY (lane, "first")
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """One entry a version; a file of version n has run the first n."""
 
@@ -61,6 +78,12 @@ _PUT_CURSOR = """
     ON CONFLICT (lane) DO UPDATE SET position = excluded.position, block = excluded.block
 """
 _COUNT = "INSERT INTO counted VALUES (?, ?, ?) ON CONFLICT (lane, month) DO UPDATE SET rows = rows + excluded.rows"
+_UNCOUNT = "UPDATE counted SET rows = rows - ? WHERE lane = ? AND month = ?"
+_EMPTIED = "INSERT OR REPLACE INTO emptied VALUES (?, ?, ?)"
+_UNSEVER = """
+    DELETE FROM severed WHERE workspace = :workspace AND until_ms <= :until_ms
+        AND (a IN (SELECT value FROM json_each(:identities)) OR b IN (SELECT value FROM json_each(:identities)))
+"""
 _IS_LINKED = "SELECT 1 FROM links WHERE workspace = ? AND a = ? AND b = ? AND first_ms <= ?"
 _PUT_LINK = """
     INSERT INTO links (workspace, a, b, first_ms) VALUES (?, ?, ?, ?)
@@ -80,6 +103,18 @@ _SEVER = """
     INSERT INTO severed (workspace, a, b, until_ms) VALUES (?, ?, ?, ?)
     ON CONFLICT (workspace, a, b) DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)
 """
+_UNLINK = "DELETE FROM links WHERE workspace = ? AND a = ? AND b = ?"
+_SET_LINK = """
+    INSERT INTO links (workspace, a, b, first_ms) VALUES (?, ?, ?, ?)
+    ON CONFLICT (workspace, a, b) DO UPDATE SET first_ms = excluded.first_ms
+"""
+_JOB = "SELECT id, kind, workspace, about, step, begun_ms, done_ms, failure FROM job"
+_PUT_JOB = """
+    INSERT INTO job (id, kind, workspace, about, step, begun_ms, done_ms, failure) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+        about = excluded.about, step = excluded.step, begun_ms = excluded.begun_ms, done_ms = excluded.done_ms,
+        failure = excluded.failure
+"""
 
 
 class _Reading:
@@ -96,14 +131,17 @@ class _Reading:
                 cursors: list[Any] = self._read.execute(_CURSORS).fetchall()
                 plans: list[Any] = self._read.execute(_PLANS).fetchall()
                 counted: list[Any] = self._read.execute("SELECT lane, month, rows FROM counted").fetchall()
+                emptied: list[Any] = self._read.execute("SELECT * FROM emptied ORDER BY lane, first").fetchall()
             finally:
                 self._read.execute("ROLLBACK")
         known = {lane: (Cursor(0, 0), 0) for lane in Lane}
         known |= {Lane(lane): (Cursor(position, block), after) for lane, position, block, after in cursors}
         under_way = {Lane(lane): _plan(Lane(lane), *rest) for lane, *rest in plans}
         months = {lane: {month: rows for of, month, rows in counted if of == lane} for lane in Lane}
+        spans = {lane: tuple((first, last) for of, first, last in emptied if of == lane) for lane in Lane}
         return {
-            lane: Account(cursor, under_way.get(lane), after, months[lane]) for lane, (cursor, after) in known.items()
+            lane: Account(cursor, under_way.get(lane), after, months[lane], spans[lane])
+            for lane, (cursor, after) in known.items()
         }
 
     def unknown(self, links: Iterable[Link]) -> list[Link]:
@@ -116,6 +154,11 @@ class _Reading:
 
     def linked(self) -> dict[str, int]:
         return dict(self._ask("SELECT workspace, count(*) FROM links GROUP BY workspace"))
+
+    def jobs(self, kind: JobKind | None = None, workspace: str | None = None) -> list[Job]:
+        asked = {"kind": kind, "workspace": workspace}
+        wanted = " AND ".join(f"{name} = :{name}" for name, value in asked.items() if value is not None) or "1"
+        return [*map(_job, self._ask(f"{_JOB} WHERE {wanted} ORDER BY begun_ms DESC, id DESC", asked))]
 
     def faults(self, quick: bool) -> list[str]:
         with self._reading:
@@ -131,6 +174,9 @@ class SqliteStateView(_Reading):
 
     Raises StartError for a file that an older or newer headwater wrote.
     """
+
+    reads: ClassVar[int] = len(_SCHEMA)
+    """The newest version."""
 
     def __init__(self, path: Path, scratch: Path | None) -> None:
         super().__init__(look_at(path, scratch))
@@ -152,6 +198,10 @@ class SqliteStateView(_Reading):
         with looked_at(self._path):
             return super().linked()
 
+    def jobs(self, kind: JobKind | None = None, workspace: str | None = None) -> list[Job]:
+        with looked_at(self._path):
+            return super().jobs(kind, workspace)
+
     def close(self) -> None:
         self._read.close()
 
@@ -164,6 +214,7 @@ class SqliteState(_Reading):
         super().__init__(opened(path, _SCHEMA))
         self._writing = threading.Lock()
         self._known = _Known()
+        self._watches: set[_Watch] = set()
 
     def cursors(self) -> dict[Lane, Cursor]:
         found = self._ask("SELECT lane, position, block FROM cursors")
@@ -178,22 +229,28 @@ class SqliteState(_Reading):
             self._put_plan(plan)
 
     def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> None:
-        fresh = self._known.fresh(links)
-        with self._writing, transaction(self._write):
-            self._write.execute(_PUT_CURSOR, (plan.lane.value, plan.end, plan.block))
-            counted = [(plan.lane.value, month, rows) for month, rows in plan.months.items()]
-            self._write.executemany(_COUNT, counted)
-            self._write.execute("DELETE FROM plans WHERE lane = ?", (plan.lane.value,))
-            self._write.executemany(_PUT_LINK, fresh)
-            if upcoming is not None:
-                self._put_plan(upcoming)
-        self._known.add(fresh)
+        links = list(links)
+        with self._writing:
+            fresh = self._known.fresh(links)
+            with transaction(self._write):
+                self._write.execute(_PUT_CURSOR, (plan.lane.value, plan.end, plan.block))
+                counted = [(plan.lane.value, month, rows) for month, rows in plan.months.items()]
+                self._write.executemany(_COUNT, counted)
+                self._write.execute("DELETE FROM plans WHERE lane = ?", (plan.lane.value,))
+                self._write.executemany(_PUT_LINK, fresh)
+                if upcoming is not None:
+                    self._put_plan(upcoming)
+            self._known.add(fresh)
+            for watch in self._watches:
+                watch.note(links)
 
-    def links(self) -> Iterator[Link]:
-        last: tuple[str, str, str] = ("", "", "")
+    def links(self, workspace: str | None = None) -> Iterator[Link]:
+        last: tuple[str, str, str] = (workspace or "", "", "")
         while piece := self._ask(_LINKS, (*last, PIECE)):
-            for workspace, a, b, first_ms in piece:
-                yield Link(workspace, a, b, first_ms)
+            for of, a, b, first_ms in piece:
+                if workspace is not None and of != workspace:
+                    return
+                yield Link(of, a, b, first_ms)
             last = piece[-1][:3]
 
     def links_of(self, workspace: str, identity: str, most: int) -> Sequence[Link]:
@@ -210,6 +267,61 @@ class SqliteState(_Reading):
         for workspace, a, b, until_ms in self._ask("SELECT workspace, a, b, until_ms FROM severed"):
             found.setdefault(workspace, []).append(Severed(a, b, until_ms))
         return found
+
+    @contextmanager
+    def watch(self) -> Iterator["_Watch"]:
+        watch = _Watch()
+        with self._writing:
+            self._watches.add(watch)
+        try:
+            yield watch
+        finally:
+            with self._writing:
+                self._watches.discard(watch)
+
+    def relink(self, workspace: str, links: Mapping[Pair, int | None], watch: Watch) -> None:
+        with told("the state"), self._writing, transaction(self._write):
+            newer = watch.of(workspace)
+            gone, there = [], []
+            for pair, first_ms in links.items():
+                times = [ms for ms in (first_ms, newer.get(pair)) if ms is not None]
+                if times:
+                    there.append((workspace, *pair, min(times)))
+                else:
+                    gone.append((workspace, *pair))
+            self._write.executemany(_UNLINK, gone)
+            self._write.executemany(_SET_LINK, there)
+            self._known = _Known()  # what it knew to be there may be gone
+
+    def unsever(self, workspace: str, identities: Collection[str], until_ms: int) -> None:
+        about = {"workspace": workspace, "identities": json.dumps([*identities]), "until_ms": until_ms}
+        with told("the state"), self._writing, transaction(self._write):
+            self._write.execute(_UNSEVER, about)
+
+    def jobs(self, kind: JobKind | None = None, workspace: str | None = None) -> list[Job]:
+        with told("the state"):
+            return super().jobs(kind, workspace)
+
+    def put_job(self, job: Job) -> None:
+        with told("the state"), self._writing, transaction(self._write):
+            self._write.execute(_PUT_JOB, _values(job))
+
+    def uncount(self, job: Job, gone: Iterable[Gone]) -> None:
+        with told("the state"), self._writing, transaction(self._write):
+            for each in gone:
+                less = [(rows, each.lane.value, month) for month, rows in each.months.items()]
+                self._write.executemany(_UNCOUNT, less)
+                self._write.executemany(_EMPTIED, [(each.lane.value, *span) for span in each.emptied])
+            self._write.execute("DELETE FROM counted WHERE rows = 0")
+            self._write.execute(_PUT_JOB, _values(job))
+
+    def wipe(self) -> bool:
+        with self._writing, self._reading:
+            return wiped(self._write)
+
+    def job(self, id: str) -> Job | None:
+        with told("the state"):
+            return next(map(_job, self._ask(f"{_JOB} WHERE id = ?", (id,))), None)
 
     def close(self) -> None:
         """Idempotent."""
@@ -247,6 +359,31 @@ class _Known:
         self._young.update(((workspace, a, b), first_ms) for workspace, a, b, first_ms in links)
         if len(self._young) > KNOWN_LINKS:
             self._young, self._old = {}, self._young
+
+
+class _Watch:
+    """`state.base.Watch`. Noted under the state's lock, and read under it."""
+
+    def __init__(self) -> None:
+        self._links: dict[str, dict[Pair, int]] = {}
+
+    def of(self, workspace: str) -> Mapping[Pair, int]:
+        return self._links.get(workspace, {})
+
+    def note(self, links: Iterable[Link]) -> None:
+        for link in links:
+            known, pair = self._links.setdefault(link.workspace, {}), (link.a, link.b)
+            known[pair] = min(link.first_ms, known.get(pair, link.first_ms))
+
+
+def _values(job: Job) -> tuple[Any, ...]:
+    about = json.dumps(job.about, separators=(",", ":"))
+    return job.id, job.kind, job.workspace, about, job.step, job.begun_ms, job.done_ms, job.failure
+
+
+def _job(row: Any) -> Job:
+    id, kind, workspace, about, *rest = row
+    return Job(id, kind, workspace, json.loads(about), *rest)
 
 
 def _plan(lane: Lane, block: int, start: int, end: int, months: str) -> Plan:

@@ -1,6 +1,7 @@
 """The store: where events end up and questions are answered. ClickHouse, embedded or a server: the same SQL files."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -57,5 +58,29 @@ class Store(Examined, Protocol):
 
     def stream(self, query: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
         """The same as `rows`, as NDJSON in pieces of bounded size. Close it (or exhaust it) to free its connection."""
+
+    def doom(self, key: str, query: str, parameters: Mapping[str, Any]) -> None:
+        """Marks events to be deleted: the named query adds them to the table `doomed`, under a key: a job's id, or
+        that, a colon, and a number."""
+
+    def delete(self, key: str, upto: Mapping[Lane, int]) -> bool:
+        """Deletes the events that are marked under a key, in blocks up to these. Whether none of them is left; it takes
+        a while, so it is called again until then. What a crash cuts short goes on after the next start. Raises
+        UnavailableError when the disk does not let it."""
+
+    def purge(self) -> bool:
+        """Takes what was replaced, by merges and deletions, off the disk, once what replaced it was read back. Whether
+        nothing of it is left: a question under way may hold it for a while. False, too, when the disk did not take
+        what a deletion wrote: then it has to be done again. Inserts wait meanwhile, some seconds at most."""
+
+    def spare(self, job: str) -> None:
+        """Forgets what a job has marked, under all of its keys."""
+
+    def snapshot(self, folder: Path) -> None:
+        """What is stored now, as a store's directory inside of `folder`: later changes of this one leave it alone.
+
+        Takes no room but where hard links lead nowhere. All parts in it were read back, those too that a merge made a
+        moment ago. Raises StartError when it cannot be made, CorruptionError when the store is damaged.
+        """
 
     def close(self) -> None: ...

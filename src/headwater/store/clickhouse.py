@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from errno import EIO
-from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import urlencode
@@ -25,8 +24,9 @@ from numpy.typing import NDArray
 from headwater.errors import CorruptionError, StartError, UnavailableError
 from headwater.events import Lane
 from headwater.locks import WAIT_SECONDS, DirectoryLock
-from headwater.store import queries
+from headwater.store import deletion, queries, schema
 from headwater.store.base import Block
+from headwater.store.copies import link_store
 from headwater.store.parts import GONE, Parts
 from headwater.store.rows import COLUMNS
 
@@ -71,6 +71,8 @@ _READING = {
 
 _INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) FORMAT JSONCompactEachRow".encode()
 
+_ACTIVE = "SELECT path FROM system.parts WHERE database = currentDatabase() AND active"
+
 _logger = logging.getLogger(__name__)
 
 
@@ -93,9 +95,11 @@ class ChdbStore:
         try:
             self._writer = _connected(self._path)
             _migrate(self._writer)
+            deletion.keep_replaced(_runner(self._writer))
             self._inserted = Parts(_runner(self._writer))
             self._keeper_handle = _connected(self._path)
             self._merged = Parts(_runner(self._keeper_handle))
+            self._keeping = threading.RLock()
         except Exception as error:
             self._lock.release()
             raise StartError(f"the store at {path} cannot be opened: {error}") from error
@@ -150,6 +154,40 @@ class ChdbStore:
                 return str(error)
         return "".join(str(why) or "it does not match its checksums" for _, ok, why in found.result_rows if ok != "1")
 
+    def doom(self, key: str, query: str, parameters: Mapping[str, Any]) -> None:
+        with self._reader() as client:
+            client.command(queries.sql(query), parameters={"job": key, **parameters})
+
+    def delete(self, key: str, upto: Mapping[Lane, int]) -> bool:
+        with self._keeping:
+            self._check_damage()
+            return not deletion.goes_on(_runner(self._keeper_handle), key, upto)
+
+    def purge(self) -> bool:
+        with self._keeping:
+            if self._keep_merged():  # what is big is read back while inserts go on
+                return False
+            with self._writing:
+                self._check_damage()
+                self._check_inserted()
+                return not self._merged.broken(merged=True) and deletion.clean(_runner(self._keeper_handle))
+
+    def spare(self, job: str) -> None:
+        with self._keeping:
+            deletion.spare(_runner(self._keeper_handle), job)
+
+    def snapshot(self, folder: Path) -> None:
+        with self._keeping:
+            self._keep_merged()
+            with self._writing:
+                self._check_damage()
+                self._check_inserted()
+                found = str(self._writer.query(_ACTIVE, "TSVRaw")).splitlines()
+                link_store(Path(self._path), folder, {Path(line) for line in found})
+            # What merges made since the first look; one that was merged on meanwhile could be read.
+            if broken := self._keep_merged():
+                raise StartError(f"the disk did not take the merged parts {', '.join(broken)}; try again")
+
     def close(self) -> None:
         """Waits for an insert, and up to CLOSE_WAIT for questions and streams under way. Idempotent."""
         if self._closed.is_set():
@@ -184,11 +222,22 @@ class ChdbStore:
         """Checks what merges make, every few seconds, beside the inserts: a merged part may be big."""
         while not self._closed.wait(KEEP_EVERY):
             try:
-                self._mend(self._merged.broken(merged=True))
-            except CorruptionError as error:
-                self._damage = error
+                self._keep_merged()
+            except CorruptionError:
+                pass  # it is told by whoever wants to write
             except Exception:
                 _logger.exception("the store's parts could not be checked; it is tried again")
+
+    def _keep_merged(self) -> list[str]:
+        """Names the parts that had to be taken out."""
+        with self._keeping:
+            broken = self._merged.broken(merged=True)
+            try:
+                self._mend(broken)
+            except CorruptionError as error:
+                self._damage = error
+                raise
+            return broken
 
     def _mend(self, broken: list[str]) -> None:
         if broken:
@@ -261,20 +310,10 @@ def _migrate(writer: Any) -> None:
         " ENGINE = MergeTree ORDER BY number SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
     )
     done = {int(line) for line in str(writer.query("SELECT number FROM migrations", "TSV")).split()}
-    for name, text in _migrations():
-        number = int(name.split("_", 1)[0])
+    if max(done, default=0) > schema.version():
+        raise StartError(f"a newer headwater made it (version {max(done)}, this one knows {schema.version()})")
+    for number, name, text in schema.migrations():
         if number not in done:
-            for statement in _statements(text):
+            for statement in schema.statements(text):
                 writer.query(statement)
             writer.query(f"INSERT INTO migrations (number, name) VALUES ({number}, '{name}')")  # noqa: S608 - our file's name
-
-
-def _statements(text: str) -> list[str]:
-    """Each ends at a line's end by a semicolon; a comment is a line of its own."""
-    code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
-    return [statement for statement in code.split(";\n") if statement.strip()]
-
-
-def _migrations() -> list[tuple[str, str]]:
-    found = (files("headwater.store") / "migrations").iterdir()
-    return sorted((file.name, file.read_text()) for file in found if file.name.endswith(".sql"))

@@ -36,6 +36,8 @@ class Scope(msgspec.Struct, frozen=True):
     from_ms: int | None = None
     to_ms: int | None = None
     """from <= occurred_ms < to."""
+    excluded: tuple[str, ...] = ()
+    """Backfills whose events do not count."""
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -160,6 +162,8 @@ def _within(scope: Scope, parameters: Parameters) -> list[str]:
         "reason = ''",
         f"({' OR '.join(lanes) or '0'})",
     ]
+    if scope.excluded:
+        conditions.append(f"backfill_id NOT IN {parameters.add(list(scope.excluded), 'Array(String)')}")
     if scope.from_ms is not None:
         conditions.append(f"occurred_ms >= {parameters.add(scope.from_ms, 'Int64')}")
     if scope.to_ms is not None:

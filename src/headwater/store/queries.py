@@ -1,8 +1,10 @@
 """The texts of `store/sql`: named queries, and templates that `store.compile` fills.
 
-`$aside` and `$own` stand for what many of them share (`store/sql/pieces`): whether an event is set aside, since a pair
-that it names was severed later, and whether it is a profile's own: attributed to one of `identities`, not set aside.
-`$limb` and `$rest` cut a number in two limbs.
+`$counts`, `$aside` and `$own` stand for what many of them share (`store/sql/pieces`): whether an event counts at all,
+whether it is set aside, since a pair that it names was severed later, and whether it is a profile's own: attributed to
+one of `identities`, not set aside. `$status` is what became of it, `$shown` whether it is the last word on its event,
+`$refused` whether it is a rejected event that is asked for and may be replayed; `$committed`
+whether its block was, `$doomed` whether a job has marked it. `$limb` and `$rest` cut a number in two limbs.
 """
 
 from collections.abc import Sequence
@@ -25,6 +27,7 @@ def whose(attribution: Attribution, identities: Sequence[str]) -> dict[str, Any]
         "ones": [each.a for each in attribution.severed],
         "others": [each.b for each in attribution.severed],
         "untils": [each.until_ms for each in attribution.severed],
+        "excluded": sorted(attribution.excluded),
     }
 
 
@@ -33,8 +36,9 @@ def sql(name: str) -> str:
     """The text of `store/sql/NAME.sql`, with its pieces in place."""
     aside = _piece("aside")
     own = Template(_piece("own")).substitute(aside=aside)
+    pieces = {each: _piece(each) for each in ("counts", "status", "shown", "refused", "committed", "doomed")}
     text = (_SQL / f"{name}.sql").read_text()
-    return Template(text).safe_substitute(aside=aside, own=own, limb=LIMB, rest=(1 << LIMB) - 1)
+    return Template(text).safe_substitute(pieces, aside=aside, own=own, limb=LIMB, rest=(1 << LIMB) - 1)
 
 
 def _piece(name: str) -> str:

@@ -1,5 +1,7 @@
 """A log record as rows of the events table, by bytes alone, and the identities that its events link."""
 
+from collections.abc import Collection, Sequence
+
 import msgspec
 
 from headwater.events import ROW
@@ -24,7 +26,17 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
     identities: tuple[str, ...]
 
 
+class _LongRow(_Row, array_like=True, gc=False):
+    """Up to the backfill."""
+
+    name: msgspec.Raw
+    data: msgspec.Raw
+    reference: msgspec.Raw
+    backfill_id: str
+
+
 _decoder = msgspec.json.Decoder(_Row)
+_long_decoder = msgspec.json.Decoder(_LongRow)
 
 
 def rows_of(record: Record, block: int) -> bytes:
@@ -37,17 +49,24 @@ def rows_of(record: Record, block: int) -> bytes:
     return prefix + record.lines[1:-1].replace(b"\n[", b"\n" + prefix) + b"\n"
 
 
-def links_of(record: Record) -> set[Link]:
-    """All identities of one event belong together: each is linked with the first. Rejected events link nothing.
+def links_of(record: Record, excluded: Collection[str] = ()) -> set[Link]:
+    """All identities of one event belong together: each is linked with the first. Rejected events link nothing, nor
+    do those of the backfills that are `excluded`.
 
     Each pair once, as old as the earliest of the record's events that name it.
     """
     first: dict[Pair, int] = {}
-    for row in _decoder.decode_lines(record.lines):
+    for row in _counting(record.lines, excluded):
         if len(row.identities) > 1 and not row.reason:
             for pair in _pairs(row.identities):
                 first[pair] = min(row.occurred_ms, first.get(pair, row.occurred_ms))
     return {Link(record.workspace, *pair, first_ms) for pair, first_ms in first.items()}
+
+
+def _counting(lines: bytes, excluded: Collection[str]) -> Sequence[_Row]:
+    if not any(each.encode() in lines for each in excluded):
+        return _decoder.decode_lines(lines)
+    return [row for row in _long_decoder.decode_lines(lines) if row.backfill_id not in excluded]
 
 
 def _pairs(identities: tuple[str, ...]) -> list[Pair]:

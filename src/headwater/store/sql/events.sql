@@ -1,4 +1,5 @@
--- Events by id: one, a batch, or any hundred. The ids give the months, the bloom filter the granules.
+-- Events by id: one, a batch, or any hundred; of one that was replayed what became of it then. The ids give the months,
+-- the bloom filter the granules.
 SELECT
     toString(id) AS event_id,
     signal,
@@ -9,7 +10,7 @@ SELECT
     name,
     occurred_ms,
     lane,
-    status,
+    $status AS status,
     reason,
     detail,
     data,
@@ -19,4 +20,5 @@ SELECT
 FROM events
 WHERE workspace = {workspace:String}
   AND id IN {ids:Array(UUID)}
-ORDER BY event_id
+ORDER BY event_id, replayed_ms DESC
+LIMIT 1 BY id

@@ -24,7 +24,7 @@ SELECT
 FROM events
 WHERE workspace = {workspace:String}
   AND signal = {signal:String}
-  AND reason = ''
+  AND $counts
   AND occurred_ms >= {from_ms:Int64}
   AND occurred_ms < {to_ms:Int64}
   AND ({everybody:Bool} OR (hasAny(identities, {identities:Array(String)}) AND $own))

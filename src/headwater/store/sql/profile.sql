@@ -28,6 +28,6 @@ SELECT
 FROM events
 WHERE workspace = {workspace:String}
   AND hasAny(identities, {identities:Array(String)})
-  AND reason = ''
+  AND $counts
 GROUP BY signal, running
 ORDER BY signal, running

@@ -5,7 +5,7 @@ SELECT occurred_ms, data
 FROM events
 WHERE workspace = {workspace:String}
   AND hasAny(identities, {identities:Array(String)})
-  AND reason = ''
+  AND $counts
   AND occurred_ms >= {first_ms:Int64}
   AND occurred_ms <= {last_ms:Int64}
   AND signal = {signal:String}
@@ -20,7 +20,7 @@ WHERE workspace = {workspace:String}
             FROM events
             WHERE workspace = {workspace:String}
               AND hasAny(identities, {identities:Array(String)})
-              AND reason = ''
+              AND $counts
               AND occurred_ms >= {first_ms:Int64}
               AND occurred_ms <= {last_ms:Int64}
               AND signal = {signal:String}

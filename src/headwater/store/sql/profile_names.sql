@@ -3,7 +3,7 @@ SELECT DISTINCT assumeNotNull(name) AS given
 FROM events
 WHERE workspace = {workspace:String}
   AND hasAny(identities, {identities:Array(String)})
-  AND reason = ''
+  AND $counts
   AND occurred_ms = {named_ms:Int64}
   AND $own
   AND isNotNull(name)

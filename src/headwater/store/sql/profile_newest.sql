@@ -5,7 +5,7 @@ FROM (
     FROM events
     WHERE workspace = {workspace:String}
       AND hasAny(identities, {identities:Array(String)})
-      AND reason = ''
+      AND $counts
       AND occurred_ms >= {first_ms:Int64}
       AND occurred_ms <= {last_ms:Int64}
       AND signal = {signal:String}

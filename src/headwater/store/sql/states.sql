@@ -7,7 +7,7 @@ SELECT
 FROM events
 WHERE workspace = {workspace:String}
   AND signal = {signal:String}
-  AND reason = ''
+  AND $counts
   AND isNotNull(value)
   AND occurred_ms >= {from_ms:Int64}
   AND occurred_ms < {to_ms:Int64}

@@ -1,0 +1,2 @@
+-- Everybody whom an event named, whatever became of it.
+SELECT DISTINCT workspace, arrayJoin(identities) AS identity FROM events

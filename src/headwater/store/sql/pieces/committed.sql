@@ -1,0 +1,1 @@
+block <= if(lane = 'realtime', {realtime:UInt64}, {migration:UInt64})

@@ -1,0 +1,1 @@
+(reason = '' AND NOT has({excluded:Array(String)}, backfill_id))

@@ -1,0 +1,1 @@
+id IN (SELECT id FROM doomed WHERE job = {job:String})
