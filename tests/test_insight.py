@@ -196,6 +196,8 @@ def test_two_workspaces_see_nothing_of_each_other(parts: Parts, insight: Insight
 
 IDENTITIES = (ADA, BOB, ("account:42",), ("account:\"\\\t\n'é:?{x}",), BOB[:1])
 SIGNALS = ("ordered", "addToCart")
+REFERENCES = ("r-1", 'a "b" / é\'{x}\n')
+BACKFILLS = ("bf_00000001", "bf_00000002")
 EVENTS = st.builds(
     Sent,
     occurred_ms=st.integers(0, 4) | st.sampled_from([-62_135_596_800_000, 253_402_300_799_999]),
@@ -205,7 +207,8 @@ EVENTS = st.builds(
     reason=st.sampled_from(["", "", "schema_violation"]),
     name=st.none() | st.just("Ada"),
     data=st.just({"n": 1}),
-    reference=st.none(),
+    reference=st.none() | st.sampled_from(REFERENCES),
+    backfill=st.sampled_from(["", *BACKFILLS]),
     version=st.none() | st.integers(1, 3),
 )
 BATCHES = st.lists(st.lists(EVENTS, min_size=1, max_size=12), max_size=5)
@@ -215,10 +218,22 @@ FILTERS = st.builds(
     signal=st.none() | st.sampled_from(SIGNALS),
     status=st.none() | st.sampled_from([Status.PENDING, Status.PROCESSED, Status.REJECTED]),
     lane=st.none() | st.sampled_from(Lane),
+    reference=st.none() | st.sampled_from(REFERENCES),
+    backfill=st.none() | st.sampled_from(BACKFILLS),
     from_ms=st.just(Filters().from_ms) | st.integers(0, 5),
     to_ms=st.just(Filters().to_ms) | st.integers(0, 5),
 )
 ASKED = st.lists(st.tuples(FILTERS, st.integers(1, 9)), min_size=1, max_size=4)
+
+
+def fits(filters: Filters, event: Sent) -> bool:
+    return (
+        filters.from_ms <= event.occurred_ms < filters.to_ms
+        and (filters.signal is None or filters.signal == event.signal)
+        and (filters.identity is None or filters.identity in event.identities)
+        and (filters.reference is None or filters.reference == event.reference)
+        and (filters.backfill is None or filters.backfill == event.backfill)
+    )
 
 
 class Known(NamedTuple):
@@ -242,6 +257,7 @@ class Model:
     def statuses(self) -> dict[str, Status]:
         """What the store has by now, counted by its rows alone."""
         everything = {"workspace": self.workspace, "ids": [known.id for known in self.known]}
+        everything |= {"reverted": [], "held": []}
         stored = {row["event_id"]: Status(row["status"]) for row in self.parts.store.rows("events", everything)}
         return {known.id: stored.get(known.id, Status.PENDING) for known in self.known}
 
@@ -250,7 +266,7 @@ class Model:
         fit = [
             known
             for known in self.known
-            if filters.admits(known.event.signal, known.event.identities, known.event.occurred_ms)
+            if fits(filters, known.event)
             and known.event.lane in filters.lanes
             and filters.status in (None, statuses[known.id])
         ]

@@ -6,10 +6,12 @@ import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from headwater.clock import now_ms
 from headwater.events import Batch, Lane
 from headwater.log.files import FilesAppender, FilesReader
 from headwater.state.base import Cursor
@@ -186,3 +188,57 @@ def _fill(log: Log, count: int) -> None:
             await asyncio.gather(*[log.appender.append(batch) for batch in batches[start : start + 5_000]])
 
     asyncio.run(fill())
+
+
+# --- replays ---------------------------------------------------------------------------------------------------------
+
+
+def replayed(log: Log, batch: Batch) -> Batch:
+    """Some of a batch's events once more, under its id."""
+    again = msgspec.structs.replace(batch, replay=True)
+
+    async def durable() -> None:
+        await log.appender.append(again)
+
+    asyncio.run(durable())
+    return again
+
+
+def test_replays_of_a_batch_are_found_apart_from_it(log: Log) -> None:
+    batch = log.append(Sent(1), Sent(2, lane=MIGRATION))
+    first = log.tail.find(batch.id)
+    replayed(log, batch)
+    replayed(log, batch)
+    assert log.tail.find(batch.id) == first
+    assert len(log.tail.replays([batch.id, bytes(16)])) == 4
+    assert [len(log.tail.newest(lane, WORKSPACE)) for lane in Lane] == [1, 1]
+    assert [len(log.tail.oldest(lane, WORKSPACE)) for lane in Lane] == [1, 1]
+    assert [lag.events for lag in log.tail.backlogs()] == [3, 3] == [x.events for x in log.tail.backlogs_of(WORKSPACE)]
+    log.commit(REALTIME)
+    assert {entry.lane for entry in log.tail.replays([batch.id])} == {MIGRATION}
+    assert [entry.lane for entry in log.tail.find(batch.id)] == [MIGRATION]
+    log.commit(MIGRATION)
+    assert log.tail.replays([batch.id]) == [] == log.tail.find(batch.id)
+    assert [lag.events for lag in log.tail.backlogs()] == [0, 0]
+
+
+def test_a_replay_outlives_one_that_is_committed(log: Log) -> None:
+    batch = log.append(Sent(1))
+    log.commit(REALTIME)
+    replayed(log, batch)
+    between = log.reader.durable()
+    replayed(log, batch)
+    assert log.tail.find(batch.id) == [] and len(log.tail.replays([batch.id])) == 2
+    log.commit(REALTIME, between)
+    (left,) = log.tail.replays([batch.id])
+    assert left.position == between and left.replay
+
+
+def test_a_replay_of_an_old_batch_waits_since_now(log: Log) -> None:
+    batch = log.append(Sent(1), received_ms=1_700_000_000_000)
+    log.commit(REALTIME)
+    log.commit(MIGRATION)
+    before = now_ms()
+    replayed(log, batch)
+    (lag,) = [each for each in log.tail.backlogs() if each.events]
+    assert lag.oldest_ms is not None and lag.oldest_ms >= before

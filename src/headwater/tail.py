@@ -3,11 +3,12 @@
 import threading
 from bisect import insort
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from operator import attrgetter
 
 import msgspec
 
+from headwater import clock
 from headwater.events import Lane, received_ms
 from headwater.log.base import Head, Reader
 from headwater.state.base import Cursor
@@ -25,11 +26,15 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """Bytes that the whole record takes in the log."""
     batch: bytes
     received_ms: int
+    """Of a replay: when it was seen here first; its batch is an older one's."""
     workspace: str
     lane: Lane
     count: int
     first_ms: int
     last_ms: int
+    replay: bool = False
+    """Rejected events once more. Until they are stored they count as rejected, so only the backlog and `Tail.replays`
+    know of them."""
 
 
 class Backlog(msgspec.Struct, frozen=True):
@@ -67,6 +72,13 @@ class Tail:
             found = [tail.by_batch.get(batch) for tail in self._lanes.values()]
         return [entry for entry in found if entry]
 
+    def replays(self, batches: Collection[bytes]) -> list[Entry]:
+        """What waits to be stored of replayed events of these batches."""
+        with self._lock:
+            self._refresh()
+            lanes = [tail.replays for tail in self._lanes.values() if tail.replays]
+            return [entry for known in lanes for batch in batches for entry in known.get(batch, ())]
+
     def newest(self, lane: Lane, workspace: str) -> list[Entry]:
         """A workspace's entries of a lane, the one with the newest event (`last_ms`) first."""
         with self._lock:
@@ -80,7 +92,7 @@ class Tail:
         with self._lock:
             self._refresh()
             queue = list(self._lanes[lane].queue)
-        return [entry for entry in queue if entry.workspace == workspace]
+        return [entry for entry in queue if entry.workspace == workspace and not entry.replay]
 
     def backlogs(self) -> list[Backlog]:
         """What each lane has to do, of all workspaces, exact at this moment."""
@@ -90,7 +102,12 @@ class Tail:
 
     def backlogs_of(self, workspace: str) -> list[Backlog]:
         """The same of one workspace alone."""
-        return [_backlog(lane, self.oldest(lane, workspace)) for lane in Lane]
+        with self._lock:
+            self._refresh()
+            queues = {lane: list(tail.queue) for lane, tail in self._lanes.items()}
+        return [
+            _backlog(lane, [entry for entry in queue if entry.workspace == workspace]) for lane, queue in queues.items()
+        ]
 
     def _refresh(self) -> None:
         """Forgets what was committed, takes in what was appended: the work grows with what is new, not with what is."""
@@ -114,9 +131,9 @@ class Tail:
 
 def _entry(head: Head, lane: Lane) -> Entry:
     share = head.lanes[lane]
-    received, size = received_ms(head.batch), head.end - head.position
-    about = (head.batch, received, head.workspace, lane)
-    return Entry(head.position, size, *about, share.count, share.first_ms, share.last_ms)
+    received = clock.now_ms() if head.replay else received_ms(head.batch)
+    about = (head.position, head.end - head.position, head.batch, received, head.workspace, lane)
+    return Entry(*about, share.count, share.first_ms, share.last_ms, head.replay)
 
 
 def _backlog(lane: Lane, entries: list[Entry]) -> Backlog:
@@ -132,6 +149,8 @@ class _LaneTail:
         """Everything before it is committed."""
         self.queue: deque[Entry] = deque()
         self.by_batch: dict[bytes, Entry] = {}
+        """Without replays; `replays` alone has those: a batch may have several."""
+        self.replays: dict[bytes, deque[Entry]] = {}
         self.ranked: list[Entry] = []
         """By `last_ms`; may still hold entries before `start`."""
         self._minima: deque[Entry] = deque()
@@ -143,11 +162,12 @@ class _LaneTail:
         """Takes in entries that follow the ones here in the log."""
         for entry in entries:
             self._append(entry)
-        if len(entries) >= _MANY:
-            self.ranked.extend(entries)
+        listed = [entry for entry in entries if not entry.replay]
+        if len(listed) >= _MANY:
+            self.ranked.extend(listed)
             self.ranked.sort(key=_last_ms)
         else:
-            for entry in entries:
+            for entry in listed:
                 insort(self.ranked, entry, key=_last_ms)
 
     def forget(self, start: int) -> None:
@@ -155,7 +175,7 @@ class _LaneTail:
         self.start = start
         while self.queue and self.queue[0].position < start:
             entry = self.queue.popleft()
-            del self.by_batch[entry.batch]
+            self._drop(entry)
             self._events -= entry.count
             self._bytes -= entry.size
         while self._minima and self._minima[0].position < start:
@@ -169,9 +189,22 @@ class _LaneTail:
 
     def _append(self, entry: Entry) -> None:
         self.queue.append(entry)
-        self.by_batch[entry.batch] = entry
+        if entry.replay:
+            self.replays.setdefault(entry.batch, deque()).append(entry)
+        else:
+            self.by_batch[entry.batch] = entry
         self._events += entry.count
         self._bytes += entry.size
         while self._minima and self._minima[-1].received_ms >= entry.received_ms:
             self._minima.pop()
         self._minima.append(entry)
+
+    def _drop(self, entry: Entry) -> None:
+        """The oldest one of its batch."""
+        if not entry.replay:
+            del self.by_batch[entry.batch]
+            return
+        waiting = self.replays[entry.batch]
+        waiting.popleft()
+        if not waiting:
+            del self.replays[entry.batch]

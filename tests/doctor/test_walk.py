@@ -79,6 +79,6 @@ def test_a_walk_tells_what_must_be_stored_from_what_waits() -> None:
     (stored,) = compared
     ids = [[row[0] for row in rows(record)] for record in records]
     assert set(stored.facts) == {*ids[0], *ids[1]}
-    assert walk.ahead[REALTIME] == dict.fromkeys(ids[2], 20) | dict.fromkeys(ids[3], 30)
+    assert walk.ahead[REALTIME, False] == dict.fromkeys(ids[2], 20) | dict.fromkeys(ids[3], 30)
     assert (walk.records, walk.events, walk.waiting[REALTIME], walk.waiting_bytes) == (4, 12, 6, 20)
     assert walk.between == {20} and not walk.wrongs

@@ -28,6 +28,8 @@ Identity = Annotated[str | None, typer.Option(help="type:id, as in email:ada@exa
 Signal = Annotated[str | None, typer.Option(help="A signal's slug.")]
 Status = Annotated[str | None, typer.Option(help="pending, processed, rejected or reverted.")]
 Lane = Annotated[str | None, typer.Option(help="realtime or migration.")]
+Reference = Annotated[str | None, typer.Option(help="What the sender calls the event.")]
+Backfill = Annotated[str | None, typer.Option(help="The backfill it came with, bf_….")]
 From = Annotated[str | None, typer.Option("--from", help="Occurred then or later; ISO 8601.")]
 To = Annotated[str | None, typer.Option("--to", help="Occurred before; ISO 8601.")]
 
@@ -40,6 +42,8 @@ def list_(
     signal: Signal = None,
     status: Status = None,
     lane: Lane = None,
+    reference: Reference = None,
+    backfill: Backfill = None,
     from_: From = None,
     to: To = None,
     limit: Annotated[int, typer.Option(min=1, help="The most events to list.")] = 100,
@@ -47,6 +51,7 @@ def list_(
 ) -> None:
     """List events, the newest first."""
     filters = {"identity": identity, "signal": signal, "status": status, "lane": lane, "from_": from_, "to": to}
+    filters |= {"reference": reference, "backfill": backfill}
     rows = api.items("/v1/events", limit, **filters)
     print_rows((row if as_json else _brief(row) for row in rows), _COLUMNS, as_json)
 
@@ -60,6 +65,30 @@ def show(api: Api, id: str, as_json: Json = False) -> None:
 
 @app.command()
 @connected
+def trace(
+    api: Api,
+    id: Annotated[str | None, typer.Argument(help="The event's id.")] = None,
+    reference: Reference = None,
+    as_json: Json = False,
+) -> None:
+    """Show the way of one event, by its id or by what its sender calls it."""
+    if (id is None) == (reference is None):
+        raise ApiError("give an event's id, or --reference")
+    if reference is None:
+        found = [api.call("GET", f"/v1/events/{id}/trace")]
+    else:
+        found = api.call("GET", "/v1/events/trace", reference=reference)["data"]
+    if as_json:
+        print_json(found if reference is not None else found[0])
+    elif not found:
+        raise ApiError(f"no event was sent under the reference '{reference}'")
+    else:
+        for each in found:
+            _print_trace(each)
+
+
+@app.command()
+@connected
 def export(
     api: Api,
     output: Annotated[Path | None, typer.Option(dir_okay=False, help="A file; standard output when absent.")] = None,
@@ -67,11 +96,14 @@ def export(
     signal: Signal = None,
     status: Status = None,
     lane: Lane = None,
+    reference: Reference = None,
+    backfill: Backfill = None,
     from_: From = None,
     to: To = None,
 ) -> None:
     """Write events as NDJSON, one a line."""
     filters = {"identity": identity, "signal": signal, "status": status, "lane": lane, "from_": from_, "to": to}
+    filters |= {"reference": reference, "backfill": backfill}
     write(api.stream("/v1/events/export", **filters), output)
 
 
@@ -142,6 +174,15 @@ def send_batch(api: Api, batch: list[dict[str, Any]]) -> dict[str, Any]:
         else:
             return answer
     raise AssertionError
+
+
+def _print_trace(trace: dict[str, Any]) -> None:
+    event = trace["event"]
+    typer.echo(f"{event['id']}  {event['signal']}  {event['status']}")
+    for step in trace["steps"]:
+        typer.echo(f"  {step['at'] or '-':24}  {step['text']}")
+        if hint := step["facts"].get("hint"):
+            typer.echo(f"  {'':24}  {hint}")
 
 
 def _brief(event: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from headwater import clock
-from headwater.events import Lane, decode_lines, received_of
+from headwater.events import Lane, Line, decode_lines, received_of
 from headwater.outcomes import Status
 from headwater.rules.connect import Reason
 from headwater.rules.filters import Place
@@ -160,8 +160,8 @@ class PipelineAnswer(msgspec.Struct, frozen=True):
     """Since the oldest of them was received; 0 when there is none."""
 
 
-Wanted = Callable[[str, list[str], int], bool]
-"""(signal, identities, occurred_ms) to whether the event is."""
+Wanted = Callable[[Line], bool]
+"""Whether the event is."""
 
 
 def rows_of(lines: bytes, dialect: str, lane: Lane, position: int, wanted: Wanted) -> list[Row]:
@@ -189,7 +189,7 @@ def rows_of(lines: bytes, dialect: str, lane: Lane, position: int, wanted: Wante
             position=position,
         )
         for line in decode_lines(lines)
-        if wanted(line.signal, line.identities, line.occurred_ms)
+        if wanted(line)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Mapping
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -11,8 +12,9 @@ from headwater.errors import InvalidError
 from headwater.events import Lane
 from headwater.outcomes import Status
 from headwater.rules.identity import identity, split_identity
+from headwater.rules.names import is_unicode
 
-PARAMETERS = ("identity", "signal", "status", "lane", "from", "to")
+PARAMETERS = ("identity", "signal", "status", "lane", "reference", "backfill", "from", "to")
 """The names under which `parse` looks for the fields of `Filters`."""
 
 MAX_LIMIT = 1000
@@ -20,7 +22,26 @@ DEFAULT_LIMIT = 100
 
 _EARLIEST = -(1 << 63)
 _LATEST = (1 << 63) - 1
-_STATUSES = (Status.PENDING, Status.PROCESSED, Status.REJECTED)
+_STATUSES = tuple(Status)
+
+
+class Event(Protocol):
+    """What of an event is looked at, wherever it lies."""
+
+    @property
+    def signal(self) -> str: ...
+
+    @property
+    def identities(self) -> Collection[str]: ...
+
+    @property
+    def occurred_ms(self) -> int: ...
+
+    @property
+    def reference(self) -> str | None: ...
+
+    @property
+    def backfill_id(self) -> str: ...
 
 
 class Filters(msgspec.Struct, frozen=True):
@@ -31,17 +52,22 @@ class Filters(msgspec.Struct, frozen=True):
     signal: str | None = None
     status: Status | None = None
     lane: Lane | None = None
+    reference: str | None = None
+    backfill: str | None = None
+    """A backfill's id."""
     from_ms: int = _EARLIEST
     """The first `occurred_ms` wanted."""
     to_ms: int = _LATEST
     """The first one no longer wanted."""
 
-    def admits(self, signal: str, identities: Collection[str], occurred_ms: int) -> bool:
+    def admits(self, event: Event) -> bool:
         """Whether an event fits; its lane and status are for the caller to see to."""
         return (
-            self.from_ms <= occurred_ms < self.to_ms
-            and (self.signal is None or self.signal == signal)
-            and (self.identity is None or self.identity in identities)
+            self.from_ms <= event.occurred_ms < self.to_ms
+            and self.signal in (None, event.signal)
+            and self.reference in (None, event.reference)
+            and self.backfill in (None, event.backfill_id)
+            and (self.identity is None or self.identity in event.identities)
         )
 
     @property
@@ -87,9 +113,11 @@ def parse(parameters: Mapping[str, str]) -> Filters:
     from_ms, to_ms = _moment(parameters, "from"), _moment(parameters, "to")
     return Filters(
         identity=_identity(parameters.get("identity")),
-        signal=_signal(parameters.get("signal")),
+        signal=_some("signal", parameters, "a signal's slug"),
         status=None if status is None else Status(_one_of("status", status, _STATUSES)),
         lane=None if lane is None else Lane(_one_of("lane", lane, tuple(Lane))),
+        reference=_some("reference", parameters, "what its sender calls an event"),
+        backfill=_some("backfill", parameters, "a backfill's id"),
         from_ms=_EARLIEST if from_ms is None else from_ms,
         to_ms=_LATEST if to_ms is None else to_ms,
     )
@@ -101,7 +129,7 @@ def identity_of(key: str) -> str | None:
     An unescaped `+` of a phone number arrives as a space in a query; it is taken for what was meant.
     """
     type_, id_ = split_identity(key)
-    if not type_ or not id_:
+    if not type_ or not id_ or not is_unicode(key):
         return None
     if type_ == "phone" and id_.startswith(" "):
         id_ = "+" + id_[1:]
@@ -119,10 +147,12 @@ def _identity(key: str | None) -> str | None:
     return found
 
 
-def _signal(slug: str | None) -> str | None:
-    if slug == "":
-        raise InvalidError("'signal' must be a signal's slug", "signal")
-    return slug
+def _some(name: str, parameters: Mapping[str, str], what: str) -> str | None:
+    """Never the empty string: in the store's queries that is a filter not set."""
+    text = parameters.get(name)
+    if text is not None and (text == "" or not is_unicode(text)):
+        raise InvalidError(f"'{name}' must be {what}", name)
+    return text
 
 
 def _one_of(name: str, value: str, known: Collection[str]) -> str:

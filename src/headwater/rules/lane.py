@@ -20,3 +20,17 @@ def place(
     if occurred_ms - received_ms > windows.future_ms:
         return Lane.REALTIME, Reason.TIMESTAMP_IN_FUTURE if old_migrates else Reason.OUTSIDE_REALTIME_WINDOW
     return Lane.REALTIME, None
+
+
+def place_again(
+    windows: Windows, occurred_ms: int, now_ms: int, asked: Lane | None, old_migrates: bool
+) -> tuple[Lane, Reason | None]:
+    """The same of an event that is replayed into the lane asked for; None: the one that takes it now."""
+    if asked is Lane.MIGRATION:
+        return Lane.MIGRATION, None
+    if windows.past_ms >= now_ms - occurred_ms >= -windows.future_ms:
+        return Lane.REALTIME, None
+    if asked is None:
+        return Lane.MIGRATION, None
+    is_early = old_migrates and occurred_ms > now_ms
+    return Lane.REALTIME, Reason.TIMESTAMP_IN_FUTURE if is_early else Reason.OUTSIDE_REALTIME_WINDOW

@@ -49,7 +49,7 @@ def check_never_connect(values: Sequence[str], region: str | None) -> tuple[str,
         if not type_:
             type_ = "email" if "@" in value else "phone"
         fits = 0 < len(id_) <= MAX_ID and len(type_) <= MAX_TYPE
-        known = identity(type_, id_, region) if fits else None
+        known = identity(type_, id_, region) if fits and is_unicode(value) else None
         if known is None:
             text = f"'{value[:100]}' is neither an e-mail address, nor a phone number, nor an identity as type:id"
             raise InvalidError(text, f"never_connect[{place}]")
@@ -61,6 +61,15 @@ def check_max_identities(count: int) -> None:
     """InvalidError unless a profile may have so many identities."""
     if not FEWEST_IDENTITIES <= count <= MOST_IDENTITIES:
         raise InvalidError(f"'max_identities' must be from {FEWEST_IDENTITIES} to {MOST_IDENTITIES}", "max_identities")
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be written in UTF-8: JSON can spell half of a surrogate pair, too."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def slug_is_valid(slug: str) -> bool:

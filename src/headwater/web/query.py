@@ -28,8 +28,12 @@ def _filter(text: str, *values: str) -> Any:
 
 Identity = Annotated[str | None, _filter(f"Events that name this identity: {_IDENTITY}")]
 Signal = Annotated[str | None, _filter("A signal's slug; BIK's `eventName`.")]
-Status = Annotated[str | None, _filter("What has become of the event so far.", "pending", "processed", "rejected")]
+Status = Annotated[
+    str | None, _filter("What has become of the event so far.", "pending", "processed", "rejected", "reverted")
+]
 Lane = Annotated[str | None, _filter("The pipeline it went through.", "realtime", "migration")]
+Reference = Annotated[str | None, _filter("What its sender calls it.")]
+Backfill = Annotated[str | None, _filter("The backfill it came with: `bf_…`.")]
 From = Annotated[str | None, Query(alias="from", description=f"Occurred then or later. {_MOMENT}")]
 To = Annotated[str | None, Query(description=f"Occurred before then. {_MOMENT}")]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Events of a page.")]
@@ -55,6 +59,8 @@ def router(insight: Insight) -> APIRouter:
         signal: Signal = None,
         status: Status = None,
         lane: Lane = None,
+        reference: Reference = None,
+        backfill: Backfill = None,
         from_: From = None,
         to: To = None,
         limit: Limit = DEFAULT_LIMIT,
@@ -77,6 +83,8 @@ def router(insight: Insight) -> APIRouter:
         signal: Signal = None,
         status: Status = None,
         lane: Lane = None,
+        reference: Reference = None,
+        backfill: Backfill = None,
         from_: From = None,
         to: To = None,
     ) -> Response:
@@ -87,7 +95,7 @@ def router(insight: Insight) -> APIRouter:
     @routes.get("/v1/events/{id}", summary="One event", response_model=EventAnswer, responses=errors(404))
     async def event(workspace: Workspace, id: Annotated[str, Path(description="UUIDv7")]) -> Response:
         """What became of it so far; it answers from the moment of the 200 on."""
-        event_id = _uuid(id, "an event's id")
+        event_id = uuid_of(id, "an event's id")
         return await threads.answer(lambda: insight.event(workspace, event_id))
 
     @routes.get(
@@ -100,7 +108,7 @@ def router(insight: Insight) -> APIRouter:
         workspace: Workspace, id: Annotated[str, Path(description="The header `Headwater-Batch` of its 200")]
     ) -> Response:
         """In the order in which they were sent."""
-        batch_id = _uuid(id, "a batch's id")
+        batch_id = uuid_of(id, "a batch's id")
         return await threads.answer(lambda: insight.batch(workspace, batch_id))
 
     @routes.get(
@@ -120,7 +128,7 @@ def _filters(request: Request, *others: str) -> Filters:
     return parse(parameters)
 
 
-def _uuid(text: str, what: str) -> UUID:
+def uuid_of(text: str, what: str) -> UUID:
     """Raises NotFoundError for what is no UUID as it is usually written."""
     try:
         found = UUID(text)
