@@ -1,18 +1,24 @@
-"""`headwater profiles`: who belongs together, what is known of them, and how to undo a merge."""
+"""`headwater profiles`: who belongs together, what is known of them, how to undo a merge and to erase somebody."""
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
+from rich.console import Console
 
-from headwater.cli.api import Api, connected
-from headwater.cli.output import Json, print_json, print_record
+from headwater.cli.api import Api, ApiError, connected
+from headwater.cli.output import Json, print_json, print_record, print_rows
 
 app = typer.Typer(no_args_is_help=True, help="Who belongs together, and what is known of them.")
 
 Whose = Annotated[str, typer.Argument(help="The profile's id, or any identity of it, type:id.")]
 Key = Annotated[str, typer.Argument(help="Any identity of the profile, type:id, as in email:ada@example.com")]
+
+
+_ERASURE = ("id", "status", "step", "identities", "events", "requested_at", "done_at")
+_LOOK_SECONDS = 1.0
 
 
 @app.command()
@@ -55,6 +61,51 @@ def unmerge(
     for each in found["profiles"]:
         typer.echo()
         print_record(dict(_brief(each)), as_json)
+
+
+@app.command()
+@connected
+def erase(
+    api: Api,
+    identity: Key,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Return when nothing of them is left; that takes minutes.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Erase a person, for good: all that was received until now and names any of their identities."""
+    if not yes:
+        typer.confirm(f"Erase {identity} and all that is connected with it, for good?", abort=True, err=True)
+    erasure = api.call("DELETE", _path(identity))
+    if wait:
+        with Console(stderr=True).status(f"{erasure['id']}: erasing") as told:
+            while erasure["status"] != "done":
+                time.sleep(_LOOK_SECONDS)
+                erasure = _looked(api, erasure)
+                told.update(f"{erasure['id']}: {erasure['step']}, {erasure['events']} events deleted")
+    print_record(erasure, as_json)
+
+
+@app.command()
+@connected
+def erasures(
+    api: Api,
+    limit: Annotated[int, typer.Option(min=1, help="The most to list.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List the erasures of this workspace, the newest first. They do not tell of whom."""
+    print_rows(api.items("/v1/erasures", limit), _ERASURE, as_json)
+
+
+def _looked(api: Api, erasure: Mapping[str, Any]) -> Any:
+    """How far it is by now; an engine that is away is waited for."""
+    try:
+        return api.call("GET", f"/v1/erasures/{erasure['id']}")
+    except ApiError as error:
+        if error.status != 503:
+            raise
+        return erasure
 
 
 def _path(identity: str) -> str:
