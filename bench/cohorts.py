@@ -281,7 +281,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few events: whether it runs, not how fast")
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--dir", type=Path, default=HERE.parent / "build" / "cohorts", help="where the history is kept")
-    parser.add_argument("--patience", type=float, default=300, help="seconds that SQLite may take for an answer")
+    parser.add_argument("--patience", type=float, default=30, help="seconds that SQLite may take for an answer")
     parser.add_argument("--rate", type=int, default=RATE, help="events/s while memberships are probed")
     parser.add_argument("--seconds", type=float, default=60, help="at that rate")
     parser.add_argument("--senders", type=int, default=3, help="that probe memberships meanwhile")

@@ -106,13 +106,13 @@ def everywhere(function: Callable[..., Any], instead: Callable[..., Any]) -> Non
 def gateway(directory: Path) -> None:
     """The child: a gateway with clocks. Prints its port, and when it is told to end, what they say."""
     sock = listener()
-    from headwater import wiring
     from headwater.config import Settings
     from headwater.dialects import DIALECTS
     from headwater.intake import Intake
     from headwater.log import record
     from headwater.log.files import FilesAppender
     from headwater.web.auth import authenticate
+    from headwater.wiring import gateway as wiring
 
     clocks = Clocks()
     for kind in {type(dialect) for dialect in DIALECTS}:

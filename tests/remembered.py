@@ -45,7 +45,7 @@ class Remembered:
     def size(self, cohort_id: str) -> int:
         return len(list(self.kept.members(cohort_id)))
 
-    def as_of(self) -> int:
+    def as_of(self, workspace: str | None = None) -> int:
         return 2_000
 
     def member(self, cohort_id: str, identity: str) -> bool:

@@ -210,7 +210,7 @@ def test_a_starved_migration_lane_gets_a_small_block(rig: Rig) -> None:
 def test_the_log_is_trimmed_behind_both_lanes(tmp_path: Path, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TRIM_EVERY", 0)
     rig = Rig(tmp_path, segment_bytes=20_000)
-    old = now_ms() - module.KEEP_MS - MINUTE_MS
+    old = now_ms() - 1000 * rig.settings.log_keep_seconds - MINUTE_MS
     rig.append([make_batch(50, [lane], old) for _ in range(100)])
     full = rig.reader.size()
     rig.pipeline.recover()

@@ -49,6 +49,12 @@ def room_of(settings: Settings) -> Room:
     return Room(reserve, ballast, max(reserve + ballast, 2 * ballast))
 
 
+def has_room(settings: Settings, size: int = 0) -> bool:
+    """Whether the disk is so far from full that something that takes room may go on beside the taking of events, with
+    `size` bytes more."""
+    return shutil.disk_usage(settings.data_dir).free - size > room_of(settings).resume
+
+
 class Bounds:
     """Holds `log` while a bound is reached. One thread looks at a time."""
 

@@ -8,6 +8,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 _SEPARATORS = frozenset("Tt ")
 
 MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 
 

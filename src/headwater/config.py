@@ -45,6 +45,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections open at once; past that, idle ones and those that send no request make room."""
     segment_bytes: int = 64 * 1024 * 1024
     """Size at which a log segment is closed and the next one begun."""
+    segment_seconds: int = 600
+    """How long after its first record a log segment is closed at the latest."""
+    log_keep_seconds: int = 180
+    """The log keeps what was received so lately even when it is stored: quotas are rebuilt from it at a start."""
     reserve_bytes: int = 256 * 1024 * 1024
     """Batches are refused (503) with less disk left than this, or than a twentieth of a small disk: the engine needs
     room to store what was taken. 0: until the disk is full."""
@@ -54,6 +58,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Batches are refused (503) while this much of the log waits to be stored. 0: no bound."""
     block_events: int = 50_000
     """The most events the engine inserts at once."""
+
+    idempotency_hours: int = 24
+    """How long an `Idempotency-Key`, and the reference of an event whose signal dedupes, is known at least."""
 
     @property
     def log_dir(self) -> Path:
@@ -78,6 +85,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cohorts_path(self) -> Path:
         return self.data_dir / "cohorts.db"
+
+    @property
+    def claims_path(self) -> Path:
+        return self.data_dir / "claims.db"
+
+    @property
+    def tombstones_path(self) -> Path:
+        """Who was erased, by keyed hash: for backups that are older than that."""
+        return self.data_dir / "tombstones"
+
+    @property
+    def frozen_dir(self) -> Path:
+        """What the engine keeps as it was while a backup is taken."""
+        return self.data_dir / ".backup"
+
+    @property
+    def unfinished_path(self) -> Path:
+        """There as long as a restore has not come to its end."""
+        return self.data_dir / ".restoring"
 
     @property
     def secret_path(self) -> Path:

@@ -4,6 +4,7 @@
     ├── SettingsError            the operator gave a setting that cannot be
     ├── StartError               a lock, a port or a file stands in the way of a start
     │   └── LockedError          a lock that another process holds
+    ├── BackupError              a backup cannot be made, or is not whole, or does not belong where it should go
     ├── CorruptionError          log, state and store contradict each other: stop, tell, touch nothing
     ├── UnavailableError         503: try again later, nothing was taken
     │   └── LogUnavailableError  the log cannot promise durability now
@@ -12,6 +13,8 @@
         ├── ForbiddenError       403
         ├── NotFoundError        404
         ├── ConflictError        409
+        ├── GoneError            410
+        ├── DiffersError         422, names the path of the fault
         └── InvalidError         400, names the path of the fault
 
 A rejected event is no exception: it is a value with a reason (see `outcomes`).
@@ -37,6 +40,10 @@ class LockedError(StartError):
     def __init__(self, message: str, holder: int) -> None:
         super().__init__(message)
         self.holder = holder
+
+
+class BackupError(HeadwaterError):
+    """A backup cannot be made, is not whole, or cannot be restored where it should go."""
 
 
 class CorruptionError(HeadwaterError):
@@ -84,6 +91,22 @@ class ConflictError(RequestError):
 
 class InvalidError(RequestError):
     """The request is malformed; `path` says where, as in `events[3].identity.id`."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class GoneError(RequestError):
+    status = 410
+    title = "Gone"
+
+
+class DiffersError(RequestError):
+    """Not what was sent under the same key before; `path` says where it differs."""
+
+    status = 422
+    title = "Unprocessable Content"
 
     def __init__(self, message: str, path: str = "") -> None:
         super().__init__(message)

@@ -60,7 +60,7 @@ def _connect(path: Path, how: str) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_URI | (apsw.SQLITE_OPEN_READWRITE if how == "mode=rw" else apsw.SQLITE_OPEN_READONLY)
     connection = apsw.Connection(f"{path.absolute().as_uri()}?{how}", flags=flags)
     connection.set_busy_timeout(_BUSY_MS)
-    connection.execute("PRAGMA trusted_schema = OFF; PRAGMA query_only = ON")
+    connection.execute("PRAGMA trusted_schema = OFF; PRAGMA query_only = ON").fetchall()
     return connection
 
 

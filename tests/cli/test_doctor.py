@@ -85,6 +85,7 @@ def live(server: Server) -> None:
         assert client.call("POST", f"/v1/signals/{SLUG}/versions", {"schema": schema}).status == 201
     assert client.call("POST", "/v1/keys", {"name": "spare", "scopes": ["read"]}).status == 201
     assert client.call("POST", "/v1/workspaces", {"name": "other"}).status == 201
+    assert client.call("POST", "/v1/backfills", {"name": "load"}).status == 201
     for number in range(60):
         both = {"phoneNumber": f"+1949457{number:04}", "email": f"{number}@example.com"}
         events = [BIK.event(**both), BIK.event(isMigration=True, createdAt="2024-01-01", **both)]
@@ -348,6 +349,27 @@ def a_schema_version_is_gone(data_dir: Path) -> None:
     sql(data_dir / "catalog.db", "DELETE FROM schema_version WHERE version = 2")
 
 
+@damage("catalog.chain:row 3 (")
+def an_entry_of_the_audit_is_changed(data_dir: Path) -> None:
+    sql(data_dir / "catalog.db", "UPDATE audit SET actor = 'key_somebody' WHERE id = 3")
+
+
+@damage("catalog.chain:row 3 is gone")
+def an_entry_of_the_audit_is_gone(data_dir: Path) -> None:
+    sql(data_dir / "catalog.db", "DELETE FROM audit WHERE id = 3")
+
+
+@damage("catalog.chain:the seal")
+def the_audit_is_cut_off(data_dir: Path) -> None:
+    sql(data_dir / "catalog.db", "DELETE FROM audit WHERE id > 3")
+    sql(data_dir / "catalog.db", "UPDATE sqlite_sequence SET seq = 3 WHERE name = 'audit'")
+
+
+@damage("catalog.audit:'load') is gone")
+def a_backfill_is_gone(data_dir: Path) -> None:
+    sql(data_dir / "catalog.db", "DELETE FROM backfill")
+
+
 @damage("catalog.schemas")
 def a_schema_that_is_none(data_dir: Path) -> None:
     sql(data_dir / "catalog.db", """UPDATE schema_version SET schema = '{"type": 3}' WHERE version = 2""")
@@ -374,7 +396,7 @@ def the_secret_is_gone(data_dir: Path) -> None:
     (data_dir / "key-secret").unlink()
 
 
-@damage("catalog.secret:another")
+@damage("catalog.secret:another", "catalog.chain:another")
 def the_secret_is_another(data_dir: Path) -> None:
     (data_dir / "key-secret").write_bytes(b"x" * 32)
 
@@ -438,6 +460,29 @@ def an_outcome_is_changed(data_dir: Path) -> None:
     in_store(data_dir, f"ALTER TABLE events {change} SETTINGS mutations_sync = 2")
 
 
+@damage("claims.file")
+def a_page_of_the_claims(data_dir: Path) -> None:
+    with (data_dir / "claims.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096)
+
+
+@damage("claims.log:the log ends before")
+def claims_of_a_later_moment(data_dir: Path) -> None:
+    sql(data_dir / "claims.db", "UPDATE log SET position = 1000000000")
+
+
+@damage("files.tombstones")
+def a_tombstone_is_cut(data_dir: Path) -> None:
+    (data_dir / "tombstones").write_text('{"at_ms":1,"workspace":"ws_K3n9QpZ1","ha\n')
+
+
+@damage("store.backfills:bf_unknown0 in")
+def a_backfill_nobody_knows(data_dir: Path) -> None:
+    change = "UPDATE backfill_id = 'bf_unknown0' WHERE toUInt128(id) % 7 = 0"
+    in_store(data_dir, f"ALTER TABLE events {change} SETTINGS mutations_sync = 2")
+
+
 @pytest.mark.parametrize(("harm", "wanted"), DAMAGES)
 def test_damage_is_found_by_its_check_and_left_as_it_was(copy: Path, harm: Damage, wanted: tuple[str, ...]) -> None:
     harm(copy)
@@ -470,6 +515,15 @@ def test_lost_credentials_are_a_warning(copy: Path) -> None:
     (copy / "credentials.json").unlink()
     said = look(copy)
     assert (said.code, said.of("warning")) == (0, {"catalog.secret"}), said.text
+
+
+def test_jobs_that_fail_or_wait_are_told(copy: Path) -> None:
+    row = "'ers_waits000', 'erasure', 'ws_K3n9QpZ1', '{}', 'drain', 1000, NULL"
+    sql(copy / "state.db", f"INSERT INTO job VALUES ({row}, '')")
+    said = look(copy, "--quick")
+    assert (said.code, said.of("warning")) == (0, {"state.jobs"}) and "ers_waits000" in said["state.jobs"], said.text
+    sql(copy / "state.db", "UPDATE job SET failure = 'OSError: no'")
+    assert "OSError: no" in look(copy, "--quick")["state.jobs"]
 
 
 def test_parts_set_aside_are_told(copy: Path) -> None:

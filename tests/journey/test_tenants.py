@@ -26,13 +26,15 @@ class Theirs:
         self._make("POST", f"/v1/signals/{SECRET}/versions", {"schema": {"type": "object"}})
         self.key = self._make("POST", "/v1/keys", {"name": SECRET})
         self.cohort = self._make("POST", "/v1/cohorts", {"name": SECRET, "definition": DEFINITION})
+        self.backfill = self._make("POST", "/v1/backfills", {"name": SECRET, "hold": True})
         answer = client.post(BIGMIND.batch, BIGMIND.batch_of(self._event()))
         self.event, self.batch = answer.json["data"][0]["id"], answer.headers["headwater-batch"]
         self.workspace = client.call("GET", "/v1/workspace").json
         until(lambda: client.call("GET", f"/v1/events/{self.event}").json.get("status") == "processed")
 
     def _event(self) -> dict[str, Any]:
-        return BIGMIND.event(signal=SECRET, identity={"type": "email", "id": f"{SECRET}@x.example"})
+        identity = {"type": "email", "id": f"{SECRET}@x.example"}
+        return BIGMIND.event(signal=SECRET, identity=identity, reference=SECRET)
 
     def _make(self, method: str, path: str, value: Any) -> Any:
         answer = self.client.call(method, path, value)
@@ -49,6 +51,7 @@ class Theirs:
             "/v1/batches/{id}": self.batch,
             "/v1/profiles/{key}": ONE,
             "/v1/cohorts/{id}": self.cohort["id"],
+            "/v1/backfills/{id}": self.backfill["id"],
         }
         start = next((each for each in ids if last.startswith(each)), "")
         path = template.replace(start, start[: start.find("{")] + ids[start], 1) if start else template
@@ -87,8 +90,16 @@ ROUTES: dict[str, Any] = {
     "GET /v1/events": EMPTY,
     "GET /v1/events/export": EMPTY,
     "GET /v1/events/{id}": 404,
+    "GET /v1/events/{id}/trace": 404,
+    "GET /v1/events/trace": EMPTY,
+    "GET /v1/rejected": OWN,
+    "GET /v1/rejected/summary": OWN,
+    "POST /v1/rejected/replay": OWN,
     "GET /v1/batches/{id}": 404,
     "GET /v1/profiles/{key}": 404,
+    "DELETE /v1/profiles/{key}": 202,  # of somebody whom this workspace does not know
+    "GET /v1/erasures": OWN,
+    "GET /v1/erasures/{id}": 404,
     "GET /v1/profiles/{key}/connections": 404,
     "POST /v1/profiles/{key}/unmerge": 404,
     "GET /v1/pipelines": OWN,
@@ -102,6 +113,13 @@ ROUTES: dict[str, Any] = {
     "GET /v1/cohorts/{id}/members/{key}": 404,
     "GET /v1/cohorts/{id}/changes": 404,
     "GET /v1/cohorts/{id}/export": 404,
+    "POST /v1/backfills": OWN,
+    "GET /v1/backfills": OWN,
+    "GET /v1/backfills/{id}": 404,
+    "GET /v1/backfills/{id}/preview": 404,
+    "POST /v1/backfills/{id}/close": 404,
+    "POST /v1/backfills/{id}/release": 404,
+    "POST /v1/backfills/{id}/revert": 404,
     "GET /livez": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": OPEN,
@@ -125,6 +143,8 @@ BODIES: dict[str, Any] = {
     "POST /v1/cohorts": {"name": "mine", "definition": DEFINITION},
     "POST /v1/cohorts/preview": {"definition": DEFINITION},
     "PATCH /v1/cohorts/{id}": {"name": "mine"},
+    "POST /v1/backfills": {"name": "mine"},
+    "POST /v1/rejected/replay": {"filter": {}},
     "POST /v1/profiles/{key}/unmerge": {"identity": f"email:{SECRET}@x.example"},
 }
 """What is sent where a body is wanted."""
@@ -158,6 +178,13 @@ def test_the_others_ids_are_refused(client: Client, theirs: Theirs, route: str) 
     check_untouched(theirs)
 
 
+def test_traces_by_reference_are_of_ones_own(client: Client, theirs: Theirs) -> None:
+    path = f"/v1/events/trace?reference={SECRET}"
+    (told,) = theirs.client.call("GET", path).json["data"]
+    assert told["event"]["id"] == theirs.event
+    assert client.call("GET", path).json == {"data": [], "next": None}
+
+
 FILTERS = ["", "identity=email:{}@x.example", "signal={}", "status=processed", "lane=realtime"]
 
 
@@ -176,7 +203,8 @@ def test_nothing_of_the_others_is_told(client: Client, theirs: Theirs, route: st
     method, path = route.split(" ")
     answer = client.call(method, path, BODIES.get(route))
     assert answer.status in (200, 201), answer
-    hidden = (SECRET, theirs.signal["id"], theirs.key["id"], theirs.workspace["id"], theirs.event, theirs.cohort["id"])
+    hidden = [SECRET, theirs.signal["id"], theirs.key["id"], theirs.workspace["id"], theirs.event]
+    hidden += [theirs.cohort["id"], theirs.backfill["id"]]
     told = answer.body.decode()
     assert not any(each in told for each in hidden), answer
     check_untouched(theirs)
@@ -201,13 +229,15 @@ def test_every_other_route_needs_a_key(client: Client, theirs: Theirs, route: st
 
 
 def check_untouched(theirs: Theirs) -> None:
-    """Theirs is as it was: the signal active with one version, the key good, one event stored, one cohort."""
+    """Theirs is as it was: the signal active with one version, the key good, one event stored, one cohort, and one
+    backfill that is open and held."""
     signal = theirs.client.call("GET", f"/v1/signals/{SECRET}").json
     assert signal["active"] and signal["latest_version"] == 1, signal
     keys = {key["id"]: key for key in theirs.client.call("GET", "/v1/keys").json["data"]}
     assert keys[theirs.key["id"]]["revoked_at"] is None and len(keys) == 2
     assert len(theirs.client.call("GET", "/v1/events").json["data"]) == 1
     assert [cohort["name"] for cohort in theirs.client.call("GET", "/v1/cohorts").json["data"]] == [SECRET]
+    assert theirs.client.call("GET", "/v1/backfills").json["data"] == [theirs.backfill]
     assert theirs.client.call("GET", "/v1/workspace").json["default_region"] is None
 
 

@@ -1,6 +1,7 @@
 """The management calls over the real catalog. A small ASGI wrapper stands for the gateway: key to principal."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,8 @@ def test_a_signal_is_made_shown_changed_and_archived(acme: httpx.Client) -> None
         "aggregation": None,
         "period": None,
         "value": None,
+        "dedupe_by": None,
+        "retention_days": None,
         "latest_version": None,
         "preset": None,
         "created_at": "",
@@ -125,6 +128,23 @@ def test_a_signal_is_made_shown_changed_and_archived(acme: httpx.Client) -> None
     refused(acme.get("/v1/signals/visited-docs"), 404, says="visited-docs")
     refused(acme.post("/v1/signals", json={"name": "Visited Docs", "type": "event"}), 409, says="taken")
     assert made(acme.get("/v1/signals"), 200)["data"] == []
+
+
+def test_dedupe_and_retention_are_given_kept_and_cleared(acme: httpx.Client) -> None:
+    kept = {"dedupe_by": "reference", "retention_days": 30}
+    signal = made(acme.post("/v1/signals", json={"name": "a", "type": "event", **kept}))
+    assert signal | kept == signal
+    assert made(acme.patch("/v1/signals/a", json={"name": "b"}), 200) == signal | {"name": "b"}
+    cleared = made(acme.patch("/v1/signals/a", json={"dedupe_by": None, "retention_days": None}), 200)
+    assert (cleared["dedupe_by"], cleared["retention_days"]) == (None, None)
+    for path, wrong in (
+        ("retention_days", 0),
+        ("retention_days", 36_501),
+        ("retention_days", "30"),
+        ("dedupe_by", "id"),
+    ):
+        refused(acme.patch("/v1/signals/a", json={path: wrong}), 400, path)
+    assert made(acme.get("/v1/signals/a"), 200) == cleared
 
 
 @pytest.mark.parametrize(
@@ -389,8 +409,10 @@ def test_a_workspace_says_what_never_connects(acme: httpx.Client) -> None:
     assert changed["max_identities"] == 7 and made(acme.get("/v1/workspace"), 200) == changed
     assert made(acme.patch("/v1/workspace", json={"default_region": "IN"}), 200)["max_identities"] == 7
     refused(acme.patch("/v1/workspace", json={"never_connect": ["a@b.c", "what"]}), 400, "never_connect[1]")
-    for wrong in ("email:", "x:" + "y" * 2000, "t" * 200 + ":1"):
-        refused(acme.patch("/v1/workspace", json={"never_connect": [wrong]}), 400, "never_connect[0]")
+    for wrong in ("email:", "x:" + "y" * 2000, "t" * 200 + ":1", "x:\ud800", "\ud800@b.c"):
+        body = json.dumps({"never_connect": [wrong]})
+        answer = acme.patch("/v1/workspace", content=body, headers={"content-type": "application/json"})
+        refused(answer, 400, "never_connect[0]")
     refused(acme.patch("/v1/workspace", json={"never_connect": ["a@b.c"] * 1001}), 400, "never_connect")
     for count in (1, 1001, -5):
         refused(acme.patch("/v1/workspace", json={"max_identities": count}), 400, "max_identities")

@@ -197,8 +197,9 @@ def test_head_is_as_get_without_a_body(parts: Parts, engine: Engine, workspace: 
     [
         ("status", "done"),
         ("status", ""),
-        ("status", "reverted"),
         ("lane", "fast"),
+        ("reference", ""),
+        ("backfill", ""),
         ("from", "yesterday"),
         ("to", "2026-13-01"),
         ("identity", "ada@example.com"),

@@ -5,7 +5,7 @@ import inspect
 import ipaddress
 import json
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,6 +56,11 @@ class Api:
             response = self._client.request(method, path, json=body, params=_given(params))
             _check(response)
             return response.json() if response.content else None
+
+    def post(self, path: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        """The answer to these bytes, whatever its status. ApiError when there is none."""
+        with self._told():
+            return self._client.post(path, content=content, headers=headers)
 
     def items(self, path: str, most: int, **params: Any) -> Iterator[dict[str, Any]]:
         """A list's items, up to `most`, over as many pages as it takes."""

@@ -37,13 +37,13 @@ def doctor(settings: Settings, quick: _Quick = False, as_json: Json = False) -> 
     Beside a running server, or without one. Ends with 0 when there is no fault (there may be warnings), with 1 when
     there is one, with 2 when something could not be looked at. docs/doctor.md says what each check means.
     """
-    from headwater import wiring  # late: imported at the top they would slow every command
-    from headwater.doctor.round import Round
+    from headwater.doctor.round import Round  # late: imported at the top they would slow every command
+    from headwater.wiring.examined import examined
 
     if not _is_headwaters(settings):
         raise _refusal(f"there is no headwater in {settings.data_dir}")
     try:
-        with _quiet(), wiring.examined(settings) as patient, _progress() as tell:
+        with _quiet(), examined(settings) as patient, _progress() as tell:
             checks = Round(patient, quick, tell).checks()
     except HeadwaterError as error:
         raise _refusal(str(error)) from None

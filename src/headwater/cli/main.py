@@ -3,7 +3,21 @@
 import typer
 
 from headwater import __version__
-from headwater.cli import cohorts, demo, doctor, events, keys, profiles, serve, signals, workspaces
+from headwater.cli import (
+    backfills,
+    backup,
+    cohorts,
+    demo,
+    doctor,
+    events,
+    imports,
+    keys,
+    profiles,
+    rejected,
+    serve,
+    signals,
+    workspaces,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,13 +28,17 @@ app = typer.Typer(
 )
 serve.register(app)
 doctor.register(app)
+backup.register(app)
 demo.register(app)
+imports.register(app)
 app.add_typer(signals.app, name="signals")
 app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(events.app, name="events")
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(cohorts.app, name="cohorts")
+app.add_typer(backfills.app, name="backfills")
+app.add_typer(rejected.app, name="rejected")
 
 
 @app.command()

@@ -9,9 +9,11 @@ import msgspec
 from headwater.catalog.base import ALL_SCOPES, WORKSPACE_SCOPES, Credentials, Scope
 from headwater.catalog.credentials import load_secret, read_credentials, write_credentials
 from headwater.catalog.sqlite import SqliteCatalog
+from headwater.catalog.view import is_older
 from headwater.cli.api import ApiError
 from headwater.config import Settings
 from headwater.errors import HeadwaterError
+from headwater.wiring.held import is_held
 
 ACTOR = "command-line"
 
@@ -21,7 +23,10 @@ def create_key(data_dir: Path, name: str, scopes: list[str] | None, workspace: s
     settings = Settings(data_dir=data_dir)
     if not settings.catalog_path.exists():
         raise ApiError(f"there is no headwater in {data_dir}; `headwater serve --data-dir {data_dir}` makes one")
+    if settings.unfinished_path.exists():
+        raise ApiError(f"a restore to {data_dir} was cut short: run headwater restore again")
     try:
+        _check_not_older(settings)
         catalog = SqliteCatalog(settings.catalog_path, load_secret(settings))
         try:
             return _create(catalog, settings, name, scopes, workspace, url)
@@ -29,6 +34,12 @@ def create_key(data_dir: Path, name: str, scopes: list[str] | None, workspace: s
             catalog.close()
     except HeadwaterError as error:
         raise ApiError(str(error)) from None
+
+
+def _check_not_older(settings: Settings) -> None:
+    """An older gateway that still runs would go on writing to a newer catalog, without what is new in it."""
+    if is_held(settings.data_dir / "gateway.lock") and is_older(settings.catalog_path):
+        raise ApiError("the server that runs there is older than this command: restart the server first")
 
 
 def _create(

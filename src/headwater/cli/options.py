@@ -77,6 +77,17 @@ def settings_of(
     segment_bytes: Annotated[
         int, typer.Option(min=4096, envvar="HEADWATER_SEGMENT_BYTES", help="Bytes at which a log segment is closed.")
     ] = _DEFAULT.segment_bytes,
+    segment_seconds: Annotated[
+        int, typer.Option(min=1, envvar="HEADWATER_SEGMENT_SECONDS", help="Age at which a log segment is closed.")
+    ] = _DEFAULT.segment_seconds,
+    log_keep_seconds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            envvar="HEADWATER_LOG_KEEP_SECONDS",
+            help="How long the log keeps what is stored; less than 120: a restart may forget limits.",
+        ),
+    ] = _DEFAULT.log_keep_seconds,
     reserve_bytes: Annotated[
         int,
         typer.Option(min=0, envvar="HEADWATER_RESERVE_BYTES", help="Nothing is taken with less of the disk free."),
@@ -96,6 +107,12 @@ def settings_of(
     block_events: Annotated[
         int, typer.Option(min=1, envvar="HEADWATER_BLOCK_EVENTS", help="The most events inserted at once.")
     ] = _DEFAULT.block_events,
+    idempotency_hours: Annotated[
+        int,
+        typer.Option(
+            min=24, envvar="HEADWATER_IDEMPOTENCY_HOURS", help="How long what was sent once is known, at least."
+        ),
+    ] = _DEFAULT.idempotency_hours,
 ) -> Settings:
     """The settings as the command line and the environment give them."""
     return Settings(
@@ -114,10 +131,13 @@ def settings_of(
         max_bodies=max_bodies,
         max_connections=max_connections,
         segment_bytes=segment_bytes,
+        segment_seconds=segment_seconds,
+        log_keep_seconds=log_keep_seconds,
         reserve_bytes=reserve_bytes,
         ballast_bytes=ballast_bytes,
         max_backlog_bytes=max_backlog_bytes,
         block_events=block_events,
+        idempotency_hours=idempotency_hours,
     )
 
 

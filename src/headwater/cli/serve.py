@@ -98,6 +98,11 @@ def _make(data_dir: Path) -> None:
         raise StartError(f"cannot make the data directory {data_dir}: {error.strerror}") from error
 
 
+def _check_whole(settings: Settings) -> None:
+    if settings.unfinished_path.exists():
+        raise SettingsError(f"a restore to {settings.data_dir} was cut short: run headwater restore again")
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file to `app`."""
     for command in (serve, gateway, engine):
@@ -110,6 +115,7 @@ def _prepared(command: Callable[..., None]) -> Callable[..., None]:
         with _exit_codes():
             _check(settings)
             _make(settings.data_dir)
+            _check_whole(settings)
             command(settings, **values)
 
     return prepared
@@ -201,17 +207,17 @@ def gateway(settings: Settings, fd: Fd = None, parent: Parent = None, log_level:
     _begin(parent, log_level)
     if fd is None:
         fd = listen(settings.host, settings.port).detach()
-    from headwater import wiring  # late: imported at the top it would slow every command
+    from headwater.wiring.gateway import run_gateway  # late: imported at the top it would slow every command
 
-    wiring.run_gateway(settings, fd)
+    run_gateway(settings, fd)
 
 
 def engine(settings: Settings, parent: Parent = None, log_level: LogLevel = "info") -> None:
     """Run the engine alone: it stores what the gateway took, and answers questions about it."""
     _begin(parent, log_level)
-    from headwater import wiring  # late: imported at the top it would slow every command
+    from headwater.wiring.engine import run_engine  # late: imported at the top it would slow every command
 
-    wiring.run_engine(settings)
+    run_engine(settings)
 
 
 def _begin(parent: int | None, log_level: logs.Level) -> None:

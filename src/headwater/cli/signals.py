@@ -19,9 +19,12 @@ Type = StrEnum("Type", ["event", "metric", "state"])
 Enforcement = StrEnum("Enforcement", ["quarantine", "reject"])
 Aggregation = StrEnum("Aggregation", ["sum", "count", "avg", "min", "max"])
 Period = StrEnum("Period", ["hour", "day", "week", "month"])
+DedupeBy = StrEnum("DedupeBy", ["reference", "none"])
 
 From = Annotated[str | None, typer.Option("--from", help="Occurred then or later: ISO 8601.")]
 To = Annotated[str | None, typer.Option(help="Occurred before then: ISO 8601.")]
+Dedupe = Annotated[DedupeBy | None, typer.Option(help="By what an event that comes again is known.")]
+Retention = Annotated[str | None, typer.Option(help="Days after which an event is deleted, or none.")]
 Limit = Annotated[int, typer.Option(min=1, help="The most to list.")]
 
 
@@ -46,14 +49,35 @@ def create(
     aggregation: Annotated[Aggregation | None, typer.Option(help="For a metric.")] = None,
     period: Annotated[Period | None, typer.Option(help="For a metric.")] = None,
     value: Annotated[str | None, typer.Option(help="Dotted path in data to the number or the state.")] = None,
+    dedupe_by: Dedupe = None,
+    retention_days: Retention = None,
     as_json: Json = False,
 ) -> None:
     """Create a signal."""
     fields = {"slug": slug, "enforcement": enforcement, "aggregation": aggregation, "period": period, "value": value}
     body: dict[str, Any] = {"name": name, "type": type_} | {key: each for key, each in fields.items() if each}
-    if rate_limit is not None:
-        body["rate_limit"] = _rate(rate_limit)
+    body |= _kept(rate_limit, dedupe_by, retention_days)
     print_record(api.call("POST", "/v1/signals", body), as_json)
+
+
+@app.command("set")
+@connected
+def set_(
+    api: Api,
+    slug: str,
+    name: Annotated[str | None, typer.Option(help="For people.")] = None,
+    active: Annotated[bool | None, typer.Option("--active/--inactive", help="Whether its events are taken.")] = None,
+    rate_limit: Annotated[str | None, typer.Option(help="Events a UTC minute, or none.")] = None,
+    enforcement: Annotated[Enforcement | None, typer.Option(help="For events that violate its schema.")] = None,
+    dedupe_by: Dedupe = None,
+    retention_days: Retention = None,
+    as_json: Json = False,
+) -> None:
+    """Change a signal; what is not given stays. Events that were taken keep what they were given."""
+    asked = {"name": name, "active": active, "enforcement": enforcement}
+    body = {field: value for field, value in asked.items() if value is not None}
+    body |= _kept(rate_limit, dedupe_by, retention_days)
+    print_record(api.call("PATCH", _path(slug), body), as_json)
 
 
 @app.command()
@@ -127,9 +151,21 @@ def _path(slug: str) -> str:
     return f"/v1/signals/{quote(slug, safe='')}"
 
 
-def _rate(text: str) -> int | None:
+def _kept(rate_limit: str | None, dedupe_by: str | None, retention_days: str | None) -> dict[str, Any]:
+    """What was given of the settings that may be none."""
+    body: dict[str, Any] = {}
+    if rate_limit is not None:
+        body["rate_limit"] = _number("--rate-limit", rate_limit)
+    if dedupe_by is not None:
+        body["dedupe_by"] = None if dedupe_by == "none" else dedupe_by
+    if retention_days is not None:
+        body["retention_days"] = _number("--retention-days", retention_days)
+    return body
+
+
+def _number(option: str, text: str) -> int | None:
     if text == "none":
         return None
     if not text.isdecimal():
-        raise ApiError("--rate-limit must be a whole number, or none")
+        raise ApiError(f"{option} must be a whole number, or none")
     return int(text)

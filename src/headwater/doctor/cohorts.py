@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from headwater.doctor.report import Check, fault, ok, some
+from headwater.doctor.report import Check, fault, ok, some, unchecked
 
 _KEPT = (
     "stop headwater, keep a copy of cohorts.db, and restore it from a backup; without it cohorts have to be made "
@@ -19,13 +19,16 @@ def file(faults: Sequence[str]) -> Check:
 
 
 def members(engine: int | None, verify: Callable[[], Mapping[str, Any]], quick: bool) -> Check:
-    """`verify` has the engine find all members anew from the stored events: cohorts, members, differences."""
+    """`verify` has the engine find all members anew from the stored events: cohorts, members, differences;
+    nothing when it could not be asked."""
     name = "cohorts.members"
     if quick:
         return ok(name, "left out: it reads every event a cohort looks at")
     if engine is None:
         return ok(name, "left out: the engine does not run, and finds all members anew when it starts")
     found = verify()
+    if not found:
+        return unchecked(name, "the engine does not answer", "run the doctor again; if it stays so, see its log")
     figures = {key: found[key] for key in ("cohorts", "members")}
     said = f"{figures['cohorts']} cohorts with {figures['members']} members, found anew from the stored events"
     if found["differences"]:

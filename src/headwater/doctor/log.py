@@ -1,18 +1,24 @@
 """The log held against itself and against the lanes' cursors."""
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from headwater.catalog.base import Contents
 from headwater.doctor.report import Check, fault, ok, some, unchecked, warning
 from headwater.doctor.walk import Name, Walk
-from headwater.events import Lane
-from headwater.log.base import Survey
+from headwater.events import Lane, received_ms
+from headwater.log.base import Reader, Sound, Survey
 from headwater.state.base import Account
 
 RESTORE = (
     "do not start headwater; keep a copy of the data directory as it is; restore the log directory as it was at the "
     "time of state.db, or all of the data directory from one backup"
 )
+
+_EVER = 1 << 62
+"""A moment after all."""
+_REPLAYED = 10_000
+"""Moments of replays that are asked for one by one."""
 
 
 def files(survey: Survey, leftovers: Collection[str], expected: bool, running: bool) -> Check:
@@ -28,7 +34,7 @@ def files(survey: Survey, leftovers: Collection[str], expected: bool, running: b
         "behind": survey.behind,
     }
     said = f"{len(survey.segments)} segments, positions {figures['oldest']} to {survey.durable}, {size} bytes"
-    if survey.durable and not survey.segments:
+    if survey.durable and not (survey.segments or survey.begun):
         return fault("log.files", f"{said}: all of them are gone", RESTORE, **figures)
     if not survey.durable and expected:
         return fault("log.files", "the log is empty or its marker `durable` is gone", RESTORE, **figures)
@@ -49,7 +55,7 @@ def records(walk: Walk, survey: Survey, payloads: str) -> Check:
     if walk.damage:
         lost = [f"{each.position} to {each.end} ({each.why})" for each in walk.damage]
         return fault("log.records", f"{said}; positions that cannot be read: {some(lost)}", RESTORE, **figures)
-    if walk.records == 0 and survey.durable:
+    if walk.records == 0 and survey.durable and (survey.segments or not survey.begun):
         return fault("log.records", f"the log has positions to {survey.durable} and not one record", RESTORE, **figures)
     return ok("log.records", f"{said}; every checksum holds, no position is missing", **figures)
 
@@ -66,6 +72,20 @@ def lines(walk: Walk) -> Check:
 def oldest_of(survey: Survey) -> int:
     """Where the log begins."""
     return survey.segments[0].base if survey.segments else survey.durable
+
+
+def received(reader: Reader) -> dict[str, Any]:
+    """When the log's events were received, for `examine_doomed`: since a moment, or, if they are there by a replay, at
+    one of some (UTC ms). Goes by headers alone; what is damaged is told elsewhere."""
+    since, replayed = _EVER, set[int]()
+    for found in reader.examine(0, payloads=False):
+        if isinstance(found, Sound):
+            ms = received_ms(found.head.batch)
+            since, replayed = (since, replayed | {ms}) if found.head.replay else (min(since, ms), replayed)
+    older = sorted(ms for ms in replayed if ms < since)
+    if len(older) > _REPLAYED:
+        return {"since_ms": older[0], "replayed": []}
+    return {"since_ms": since, "replayed": older}
 
 
 def cursors(oldest: int, durable: int, ledger: Mapping[Lane, Account], walk: Walk) -> Check:

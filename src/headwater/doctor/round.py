@@ -14,14 +14,15 @@ from headwater.catalog import base as catalog_base
 from headwater.catalog.base import Contents
 from headwater.catalog.credentials import read_credentials
 from headwater.config import Settings
-from headwater.doctor import catalog, cohorts, host, log, state, store
+from headwater.doctor import catalog, claims, cohorts, host, log, state, store
 from headwater.doctor.report import Check, Tell, Verdict, fault, ok, unchecked, warning
 from headwater.doctor.walk import Stored, Walk
 from headwater.errors import CorruptionError, HeadwaterError
 from headwater.events import Lane
 from headwater.log.base import Damage, Reader, Sound, Survey
+from headwater.removal import under_way
 from headwater.state import base as state_base
-from headwater.state.base import Account, Cursor, Link
+from headwater.state.base import Account, Cursor, Gone, Link
 from headwater.store import base as store_base
 
 T = TypeVar("T")
@@ -29,9 +30,9 @@ T = TypeVar("T")
 _BUSY = ("MEMORY_LIMIT_EXCEEDED", "TIMEOUT_EXCEEDED", "TOO_MANY")
 """What a store says that is only short of something."""
 
-_ORDER = ("log", "catalog", "state", "store", "cohorts", "engine", "files", "host")
+_ORDER = ("log", "catalog", "state", "store", "claims", "cohorts", "engine", "files", "host")
 _LOG_CHECKS = ("log.lines", "log.cursors", "log.catalog")
-_STORE_CHECKS = ("store.blocks", "store.counts", "store.log", "store.catalog")
+_STORE_CHECKS = ("store.blocks", "store.counts", "store.log", "store.catalog", "store.backfills")
 
 
 class Patient(msgspec.Struct, frozen=True):
@@ -52,6 +53,8 @@ class Patient(msgspec.Struct, frozen=True):
     """Why the running engine stores nothing; empty when it does."""
     cohorts: Callable[[bool], Sequence[str]]
     """What SQLite finds wrong in the file of cohorts; quickly, if asked to."""
+    claims: claims.Examined | HeadwaterError | None
+    """None where there never were any."""
     verify: Callable[[], Mapping[str, Any]]
     """Has the running engine find every cohort's members anew, see `doctor.cohorts.members`."""
 
@@ -71,6 +74,8 @@ class Round:
         self._failed: Exception | None = None
         """What broke the comparison of log and store off; `_unlinked` that of links."""
         self._unlinked: Exception | None = None
+        self._excluded: frozenset[str] = frozenset()
+        self._marked: frozenset[str] = frozenset()
 
     def checks(self) -> list[Check]:
         """All verdicts, part by part."""
@@ -89,6 +94,7 @@ class Round:
             yield from self._without_log(ledger)
         yield from self._catalog()
         yield from self._state(ledger)
+        yield from self._claims(first)
         yield _guarded("cohorts.file", lambda: cohorts.file(self._patient.cohorts(self._quick)))
         yield _guarded(
             "cohorts.members", lambda: cohorts.members(self._patient.engine, self._patient.verify, self._quick)
@@ -119,7 +125,8 @@ class Round:
     def _walk(self, ledger: Mapping[Lane, Account] | Exception, survey: Survey) -> Walk:
         if not isinstance(self._patient.store, HeadwaterError):
             self._matching = store.Matching(self._patient.store)
-        walk = Walk(_NOWHERE if isinstance(ledger, Exception) else ledger, self._compare)
+        self._excluded, self._marked = self._not_counting(), self._deleted()
+        walk = Walk(_NOWHERE if isinstance(ledger, Exception) else ledger, self._compare, self._excluded, self._marked)
         begin = log.oldest_of(survey)
         for found in self._records(survey):
             walk.take(found)
@@ -183,13 +190,14 @@ class Round:
         if isinstance(ledger, Exception):
             yield from (unchecked(name, "the state cannot be read") for name in _STORE_CHECKS[:3])
         else:
-            yield _guarded("store.blocks", lambda: store.blocks(examined, ledger, self._known_ledger))
-            yield _guarded("store.counts", lambda: store.counts(examined, ledger))
+            yield _guarded("store.blocks", lambda: store.blocks(examined, ledger, self._known_ledger, self._deleting))
+            yield _guarded("store.counts", lambda: store.counts(examined, ledger, self._known_ledger, self._deleting))
             if walk is None:
                 yield unchecked("store.log", "the log cannot be read")
             else:
                 yield _guarded("store.log", lambda: self._matched(examined, walk))
         yield _guarded("store.catalog", lambda: store.known(examined, self._catalog_contents))
+        yield _guarded("store.backfills", lambda: store.loaded(examined, self._catalog_contents))
         if deep:
             yield _guarded("store.twins", lambda: store.twins(examined, self._tell))
 
@@ -197,7 +205,23 @@ class Round:
         if self._failed is not None:
             raise self._failed
         assert self._matching is not None
-        return self._matching.check(store.stored_early(examined, walk.ahead, self._known_ledger))
+        check = self._matching.check(store.stored_early(examined, walk.ahead, self._known_ledger))
+        if check.verdict is Verdict.FAULT and self._marked != self._deleted():
+            return unchecked(check.name, "events were deleted meanwhile", "run the doctor again")
+        return check
+
+    def _deleted(self) -> frozenset[str]:
+        """Events that the log still has and that were deleted, or are about to be."""
+        examined = self._patient.store
+        if isinstance(examined, HeadwaterError):
+            return frozenset()
+        found = _attempt(lambda: examined.rows("examine_doomed", log.received(self._patient.reader)))
+        return frozenset() if isinstance(found, Exception) else frozenset(row["event_id"] for row in found)
+
+    def _deleting(self) -> Sequence[Gone]:
+        """What is being deleted at this moment."""
+        known = self._patient.state
+        return under_way(known.jobs()) if not isinstance(known, HeadwaterError) else ()
 
     def _known_ledger(self) -> Mapping[Lane, Account]:
         known = self._patient.state
@@ -218,25 +242,26 @@ class Round:
 
     def _catalog(self) -> Iterator[Check]:
         examined, settings = self._patient.catalog, self._patient.settings
-        others = ("catalog.rows", "catalog.audit", "catalog.schemas", "catalog.secret")
+        others = ("catalog.rows", "catalog.audit", "catalog.chain", "catalog.schemas", "catalog.secret")
         if isinstance(examined, HeadwaterError):
             yield _refused("catalog.file", examined)
         else:
             yield _guarded("catalog.file", lambda: catalog.file(examined.faults(self._quick)))
         contents = self._catalog_contents()
-        if contents is None:
+        if contents is None or isinstance(examined, HeadwaterError):
             yield from (unchecked(name, "the catalog cannot be read") for name in others)
             return
+        secret = settings.secret_path.read_bytes() if settings.secret_path.exists() else None
         yield catalog.rows(contents)
         yield catalog.made(contents)
+        yield _guarded("catalog.chain", lambda: catalog.chain(examined.chain, secret))
         yield catalog.compiled(contents)
-        secret = settings.secret_path.read_bytes() if settings.secret_path.exists() else None
         kept = read_credentials(settings.credentials_path)
         yield catalog.secrets(contents, secret, kept, clock.now_ms())
 
     def _state(self, ledger: Mapping[Lane, Account] | Exception) -> Iterator[Check]:
         examined, reader = self._patient.state, self._patient.reader
-        others = ("state.blocks", "state.doubt", "state.links")
+        others = ("state.blocks", "state.doubt", "state.links", "state.jobs")
         if isinstance(examined, HeadwaterError):
             yield _refused("state.file", examined)
         else:
@@ -249,11 +274,39 @@ class Round:
         yield state.blocks(ledger)
         yield _guarded("state.doubt", lambda: state.doubts(ledger, reader, held, running))
         yield _guarded("state.links", lambda: self._linked(examined))
+        yield _guarded("state.jobs", lambda: claims.jobs(examined.jobs(), clock.now_ms(), running))
 
     def _linked(self, examined: state_base.Examined) -> Check:
         if self._unlinked is not None:
             raise self._unlinked
+        if self._unknown and self._excluded != self._not_counting():
+            return unchecked("state.links", "a backfill was released or reverted meanwhile", "run the doctor again")
+        if self._unknown and self._marked != self._deleted():
+            return unchecked("state.links", "events were deleted meanwhile", "run the doctor again")
         return state.links(examined.linked(), self._catalog_contents(), self._asked, self._unknown)
+
+    def _not_counting(self) -> frozenset[str]:
+        """The backfills whose events link nothing, as the catalog says now."""
+        examined = self._patient.catalog
+        if isinstance(examined, HeadwaterError):
+            return frozenset()
+        try:
+            return frozenset(each.id for each in examined.contents().backfills if not each.counts)
+        except HeadwaterError:
+            return frozenset()
+
+    def _claims(self, survey: Survey | Exception) -> Iterator[Check]:
+        examined, reader = self._patient.claims, self._patient.reader
+        if isinstance(examined, HeadwaterError):
+            yield _refused("claims.file", examined)
+            yield unchecked("claims.log", "the file of claims cannot be read")
+        elif examined is not None:
+            yield _guarded("claims.file", lambda: claims.file(examined, self._quick))
+            if isinstance(survey, Survey):
+                oldest = log.oldest_of(survey)
+                position = max(examined.position(), reader.claimed() or 0)
+                yield _guarded("claims.log", lambda: claims.reach(position, oldest, reader.durable))
+        yield _guarded("files.tombstones", lambda: claims.erased(self._patient.settings.tombstones_path))
 
     # --- what runs, and where -----------------------------------------------------------------------------------
 

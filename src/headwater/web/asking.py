@@ -6,7 +6,8 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from anyio import CancelScope, CapacityLimiter, fail_after
 from anyio.to_thread import run_sync
-from fastapi import Depends, Header, Response
+from fastapi import Depends, Header, Request, Response
+from fastapi.params import Depends as Dependency
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -63,6 +64,16 @@ def check_names(names: Sequence[str], known: Sequence[str]) -> None:
             raise InvalidError(f"'{name}' is no parameter here; there are {', '.join(known)}", name)
         if names.count(name) > 1:
             raise InvalidError(f"'{name}' is given more than once", name)
+
+
+def takes(*names: str) -> Dependency:
+    """InvalidError for any other query parameter, so that none that is misspelt goes unnoticed."""
+
+    async def check(request: Request) -> None:
+        check_names([name for name, _ in request.query_params.multi_items()], names)
+
+    dependency: Dependency = Depends(check)
+    return dependency
 
 
 class Threads:

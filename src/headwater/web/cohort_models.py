@@ -107,9 +107,9 @@ class ChangeAnswer(BaseModel):
 
     at: str = Field(examples=[_MOMENT])
     change: Literal["entered", "left"]
-    kind: Literal["event", "clock", "profile", "caught_up"] = Field(
-        description="An event; a window that moved on; identities connected or cut; something that came while the "
-        "engine was away."
+    kind: Literal["event", "clock", "profile", "backfill", "retention", "caught_up"] = Field(
+        description="An event; a window that moved on; identities connected or cut; a backfill released or reverted; "
+        "events kept as long as their signal says; something that came while the engine was away."
     )
     event_id: str | None = Field(description="The event, where it was one.", examples=[None])
     profile_id: str = Field(description=_NOW, examples=[_PROFILE])

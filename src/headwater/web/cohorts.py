@@ -3,13 +3,12 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.params import Depends as Dependency
+from fastapi import APIRouter, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from headwater.cohorts import Cohorts, Format
 from headwater.rules.filters import DEFAULT_LIMIT, MAX_LIMIT
-from headwater.web.asking import MAY_CHANGE, NDJSON, NO_CONTENT, Exports, Threads, Workspace, check_names, errors
+from headwater.web.asking import MAY_CHANGE, NDJSON, NO_CONTENT, Exports, Threads, Workspace, errors, takes
 from headwater.web.cohort_models import (
     ChangePage,
     CohortAnswer,
@@ -71,7 +70,7 @@ def _lasting(routes: APIRouter, cohorts: Cohorts, threads: Threads) -> None:
         summary="List cohorts",
         response_model=CohortPage,
         responses=errors(400),
-        dependencies=[_takes("limit", "cursor")],
+        dependencies=[takes("limit", "cursor")],
     )
     async def list_(workspace: Workspace, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Response:
         """Oldest first."""
@@ -125,7 +124,7 @@ def _asked(routes: APIRouter, cohorts: Cohorts, threads: Threads) -> None:
         summary="Who is in",
         response_model=MemberPage,
         responses=errors(400, 404),
-        dependencies=[_takes("limit", "cursor")],
+        dependencies=[takes("limit", "cursor")],
     )
     async def members(workspace: Workspace, id: Id, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Response:
         """Profiles, each with all its identities and the time it entered."""
@@ -146,7 +145,7 @@ def _asked(routes: APIRouter, cohorts: Cohorts, threads: Threads) -> None:
         summary="Who entered and left",
         response_model=ChangePage,
         responses=errors(400, 404),
-        dependencies=[_takes("limit", "cursor", "identity")],
+        dependencies=[takes("limit", "cursor", "identity")],
     )
     async def changes(
         workspace: Workspace,
@@ -163,7 +162,7 @@ def _asked(routes: APIRouter, cohorts: Cohorts, threads: Threads) -> None:
         summary="All members as a file",
         response_class=StreamingResponse,
         responses={200: _FILE, **errors(400, 404)},
-        dependencies=[_takes("format")],
+        dependencies=[takes("format")],
     )
     async def export(workspace: Workspace, id: Id, format: As = "csv") -> Response:
         """In the order of a page's members, each as it is when its line is written. In a CSV no cell can act as a
@@ -172,13 +171,3 @@ def _asked(routes: APIRouter, cohorts: Cohorts, threads: Threads) -> None:
         answer = await exports.begin(lambda: pieces, _MEDIA[format])
         answer.headers["content-disposition"] = f'attachment; filename="{id}.{format}"'
         return answer
-
-
-def _takes(*names: str) -> Dependency:
-    """InvalidError for any other query parameter, so that none that is misspelt goes unnoticed."""
-
-    async def check(request: Request) -> None:
-        check_names([name for name, _ in request.query_params.multi_items()], names)
-
-    dependency: Dependency = Depends(check)
-    return dependency

@@ -27,7 +27,7 @@ _ALLOWED = (
 )
 _EXPOSED = (
     b"access-control-expose-headers",
-    b"headwater-batch, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset",
+    b"headwater-batch, idempotency-replayed, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset",
 )
 _VARY = (b"vary", b"origin")
 

@@ -37,8 +37,7 @@ def engine_app(
     app = FastAPI(title="headwater engine", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(app)
     app.add_middleware(HeadAsGet)
-    app.include_router(router(insight))
-    for each in (*more, examine.router(store, live.verify)):
+    for each in (*more, router(insight), examine.router(store, live.verify)):
         app.include_router(each)
     registry = CollectorRegistry()
     registry.register(EngineFigures(insight, pipeline_status, live.figures))

@@ -24,7 +24,7 @@ _QUERIES = "examine_"
 """What the names of the queries begin with that may be asked here."""
 
 
-async def _private(request: Request) -> None:
+async def private(request: Request) -> None:
     if WORKSPACE in request.headers:
         raise NotFoundError("there is nothing here")
 
@@ -35,7 +35,7 @@ Verify = Callable[[], dict[str, Any]]
 
 def router(store: Examined, verify: Verify) -> APIRouter:
     """One question at a time: they are long, and a server's questions go first."""
-    routes = APIRouter(prefix=PATH, include_in_schema=False, dependencies=[Depends(_private)])
+    routes = APIRouter(prefix=PATH, include_in_schema=False, dependencies=[Depends(private)])
     turn = CapacityLimiter(1)
 
     @routes.post("/rows/{query}")

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -30,8 +31,11 @@ logger = logging.getLogger("headwater.gateway")
 OPEN = frozenset(("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"))
 """Paths that need no key."""
 
-ENGINE = ("/v1/events", "/v1/batches", "/v1/profiles", "/v1/pipelines", "/v1/cohorts")
+ENGINE = ("/v1/events", "/v1/batches", "/v1/profiles", "/v1/pipelines", "/v1/cohorts", "/v1/erasures")
 """Paths at and below which the engine answers; all others are the gateway's own."""
+
+ASKED = ("/v1/backfills", "/v1/rejected")
+"""Paths at and below which the engine answers questions, and the gateway changes something."""
 
 _MEASURES = re.compile(r"/v1/signals/[^/]+/(?:metrics|state|state/history)")
 """Paths among the gateway's own that the engine answers."""
@@ -101,7 +105,7 @@ class Gateway:
             scope[PRINCIPAL] = self._principal(scope)
             if _DOTS.search(scope["raw_path"]):
                 raise NotFoundError("No path here has a segment of dots alone.")
-            if _is_engines(scope["path"]):
+            if _is_engines(scope["path"], scope["method"]):
                 await self._engine.forward(scope, receive, send, self._reader(scope))
             else:
                 await self._managed(scope, receive, send)
@@ -135,7 +139,11 @@ class Gateway:
         return principal
 
 
-def _is_engines(path: str) -> bool:
-    if _MEASURES.fullmatch(path):
+def _is_engines(path: str, method: str) -> bool:
+    if _MEASURES.fullmatch(path) or _is_below(path, ENGINE):
         return True
-    return any(path == own or path.startswith(own + "/") for own in ENGINE)
+    return method in _ONLY_ASK and _is_below(path, ASKED)
+
+
+def _is_below(path: str, owns: Iterable[str]) -> bool:
+    return any(path == own or path.startswith(own + "/") for own in owns)

@@ -34,6 +34,8 @@ T = TypeVar("T")
 _NEW_KEY: frozenset[Scope] = frozenset(("ingest", "read"))
 """What a key may do that was asked for without scopes: send events and see what became of them."""
 _GRACE_SECONDS = 86_400
+_MAY_BE_NULL = {"rate_limit", "dedupe_by", "retention_days"}
+"""What null says something about; null for anything else is as if it were absent."""
 
 
 # --- who asks ------------------------------------------------------------------------------------------------------
@@ -118,8 +120,8 @@ class Signals:
     async def change(self, who: Admin, slug: str, body: SignalPatch) -> SignalAnswer:
         """What is absent stays as it is; the next request obeys. Events taken already keep what they were given."""
         asked = body.model_dump(exclude_none=True)
-        if "rate_limit" in body.model_fields_set:
-            asked["rate_limit"] = body.rate_limit
+        for field in _MAY_BE_NULL & body.model_fields_set:
+            asked[field] = getattr(body, field)
         return SignalAnswer.of(self._catalog.update_signal(who.actor, who.workspace, slug, SignalChanges(**asked)))
 
     async def archive(self, who: Admin, slug: str) -> None:

@@ -83,15 +83,52 @@ _PENDING = {
         "schema_version": {"type": ["integer", "null"]},
         "status": {"const": "pending"},
         "reference": _TEXT,
+        "duplicate": {"const": True, "description": "Its reference was taken before: this is the first one's answer."},
     },
 }
 
+_VERDICT = {
+    "type": "object",
+    "required": ["index", "code", "path", "message", "hint"],
+    "description": "With `Prefer: handling=lenient`: why an event was not taken.",
+    "properties": {
+        "index": {"type": "integer", "description": "Its place in the batch."},
+        "reference": _TEXT,
+        "code": _TEXT,
+        "path": _TEXT,
+        "message": _TEXT,
+        "hint": _TEXT | {"description": "What to do about it."},
+    },
+}
+_VERDICTS = {"type": "array", "items": {"$ref": "#/components/schemas/Verdict"}}
+
+_HEADERS = {
+    "Idempotency-Key": (
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "Whatever names this request: sent again with it, the same request is taken once, and told what it was told "
+        "the first time. Kept for a day, or as long as its backfill is open.",
+    ),
+    "Headwater-Backfill": (
+        {"type": "string", "pattern": "^bf_[0-9A-Za-z]{8}$"},
+        "The backfill that all events of the request join. They take the migration lane, whatever their dates.",
+    ),
+    "Prefer": (
+        {"type": "string", "examples": ["handling=lenient"]},
+        "`handling=lenient`: what is valid is taken, and each other event told under `errors`.",
+    ),
+}
+_PARAMETERS = [
+    {"name": name, "in": "header", "required": False, "schema": schema, "description": text}
+    for name, (schema, text) in _HEADERS.items()
+]
+
 _SCHEMAS = {
+    "Verdict": _VERDICT,
     "BikEvent": _BIK_EVENT,
     "BikAccepted": {
         "type": "object",
         "required": ["status", "success"],
-        "properties": {"status": {"const": 200}, "success": {"const": True}},
+        "properties": {"status": {"const": 200}, "success": {"const": True}, "errors": _VERDICTS},
     },
     "BikError": {
         "type": "object",
@@ -103,7 +140,13 @@ _SCHEMAS = {
                 "items": {
                     "type": "object",
                     "required": ["message"],
-                    "properties": {"message": _TEXT, "index": {"type": "integer"}, "path": _TEXT},
+                    "properties": {
+                        "message": _TEXT,
+                        "index": {"type": "integer"},
+                        "path": _TEXT,
+                        "code": _TEXT,
+                        "hint": _TEXT,
+                    },
                 },
             },
         },
@@ -124,7 +167,7 @@ _SCHEMAS = {
     "BigmindError": {
         "type": "object",
         "required": ["success", "error"],
-        "properties": {"success": {"const": False}, "error": _TEXT},
+        "properties": {"success": {"const": False}, "error": _TEXT, "errors": _VERDICTS},
         "example": {"success": False, "error": "Signals not found: my-invalid-signal"},
     },
 }
@@ -157,17 +200,24 @@ def _ingest(summary: str, dialect: Dialect, body: dict[str, Any], answer: dict[s
         400: "Invalid; nothing was stored",
         401: "No valid key",
         403: "The key lacks the scope `ingest`",
+        404: "There is no such backfill; nothing was stored",
+        409: "The backfill is not open, or a request with this `Idempotency-Key` is under way; nothing was stored",
+        410: "What was answered to this `Idempotency-Key` was erased with the person it was about; nothing was stored",
         413: "The body is larger than 5 MiB",
         415: "Content-Encoding is neither gzip nor identity",
+        422: "Another request had this `Idempotency-Key`; nothing was stored",
         429: "Over the rate limit; nothing was stored",
         500: "Our fault; nothing was stored",
         503: "Nothing was stored; come back after `Retry-After` seconds",
     }
     if error == "BigmindError":
-        words[404] = "A signal is unknown or not active; nothing was stored"
+        words[404] = "A signal is unknown or not active, or there is no such backfill; nothing was stored"
     taken = {
         "description": "Durable: acknowledged only after the events are on disk.",
-        "headers": {"Headwater-Batch": {"description": "For GET /v1/batches/{id}", "schema": _TEXT}},
+        "headers": {
+            "Headwater-Batch": {"description": "For GET /v1/batches/{id}", "schema": _TEXT},
+            "Idempotency-Replayed": {"description": "The answer is one given before", "schema": {"const": "true"}},
+        },
         "content": _json(answer),
     }
     errors = {
@@ -177,6 +227,7 @@ def _ingest(summary: str, dialect: Dialect, body: dict[str, Any], answer: dict[s
         "post": {
             "summary": summary,
             "tags": [tag],
+            "parameters": _PARAMETERS,
             "requestBody": {"required": True, "content": _json(body)},
             "responses": {"200": taken, **dict(sorted(errors.items()))},
         }
@@ -190,6 +241,7 @@ def _ingest_paths() -> dict[str, Any]:
             "success": {"const": True},
             "data": {"type": "array", "items": _ref("BigmindPending")},
             "rate_limited": {"type": "array", "items": _ref("BigmindLimited")},
+            "errors": _VERDICTS,
         },
     }
     one = {"type": "object", "properties": {"success": {"const": True}, "data": _ref("BigmindPending")}}
@@ -230,7 +282,8 @@ def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     }
     for item in paths.values():
         for call in item.values():
-            call["responses"].pop("422", None)  # FastAPI's own word for what is a 400 here
+            if call.get("tags", [""])[0] not in INGEST_TAGS:
+                call["responses"].pop("422", None)  # FastAPI's own word for what is a 400 here
             if call.get("tags") == [OPERATING]:
                 call["security"] = []
     api["security"] = [{"bearer": []}, {"basic": []}]

@@ -64,6 +64,23 @@ class EngineProxy:
         except httpx.TransportError as error:
             raise UnavailableError("the engine does not answer") from error
 
+    async def ask(self, path: str, principal: Principal, seconds: float) -> httpx.Response:
+        """A short question of the gateway's own on somebody's behalf. Raises UnavailableError."""
+        try:
+            return await self._own.get(path, headers=_headers(principal), timeout=seconds)
+        except httpx.TransportError as error:
+            raise UnavailableError("the engine does not answer") from error
+
+    async def post(self, path: str, principal: Principal, body: bytes, seconds: float) -> httpx.Response:
+        """A long one, which waits its turn among those that are handed on. Raises UnavailableError."""
+        await self._turn()
+        try:
+            return await self._client.post(path, content=body, headers=_headers(principal), timeout=seconds)
+        except httpx.TransportError as error:
+            raise UnavailableError("the engine does not answer") from error
+        finally:
+            self._turns.release()
+
     async def forward(self, scope: Any, receive: Any, send: Any, principal: Principal) -> None:
         """Hands a request on. Raises UnavailableError as long as nothing was answered."""
         with self._bodies.share() as share:
@@ -95,10 +112,7 @@ class EngineProxy:
         body = await read_body(receive, dict(scope["headers"]), self._max_body, share)
         url = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         kept = [each for each in scope["headers"] if each[0] not in _NOT_ON and not each[0].startswith(b"headwater-")]
-        kept += [
-            (WORKSPACE.encode(), principal.workspace.encode()),
-            (SCOPES.encode(), ",".join(principal.scopes).encode()),
-        ]
+        kept += [(name.encode(), value.encode()) for name, value in _headers(principal).items()]
         return self._client.build_request(
             scope["method"], httpx.URL("http://engine", raw_path=url), headers=kept, content=body
         )
@@ -126,6 +140,11 @@ class EngineProxy:
     async def close(self) -> None:
         await self._client.aclose()
         await self._own.aclose()
+
+
+def _headers(principal: Principal) -> dict[str, str]:
+    """What tells the engine who asks."""
+    return {WORKSPACE: principal.workspace, SCOPES: ",".join(principal.scopes)}
 
 
 def _client(socket: Path, connections: int) -> httpx.AsyncClient:

@@ -8,8 +8,8 @@ from pydantic.config import JsonDict
 from headwater.catalog.base import Change, Key, Scope, Workspace
 from headwater.clock import to_iso
 from headwater.rules.names import MAX_NAME
-from headwater.rules.signal import MAX_RATE, MAX_VALUE
-from headwater.signals import Aggregation, Enforcement, Period, SchemaVersion, Signal, SignalType
+from headwater.rules.signal import MAX_DAYS, MAX_RATE, MAX_VALUE
+from headwater.signals import Aggregation, DedupeBy, Enforcement, Period, SchemaVersion, Signal, SignalType
 
 T = TypeVar("T")
 
@@ -17,6 +17,17 @@ Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, description="For 
 Rate = Annotated[int | None, Field(ge=1, le=MAX_RATE, description="Events a UTC minute; null for no limit.")]
 Value = Annotated[
     str | None, Field(max_length=MAX_VALUE, description="Dotted path in data to the metric's number or state's value.")
+]
+Dedupe = Annotated[
+    DedupeBy | None,
+    Field(
+        description="`reference`: an event whose reference was taken before is a duplicate, and not stored; null: none "
+        "is."
+    ),
+]
+Days = Annotated[
+    int | None,
+    Field(ge=1, le=MAX_DAYS, description="Events are deleted so many days after they occurred; null: never."),
 ]
 When = Annotated[str, Field(description="ISO 8601, UTC.")]
 
@@ -61,6 +72,8 @@ class SignalBody(Body):
     aggregation: Aggregation | None = Field(default=None, description="For a metric.")
     period: Period | None = Field(default=None, description="For a metric.")
     value: Value = None
+    dedupe_by: Dedupe = None
+    retention_days: Days = None
 
 
 class SignalPatch(Body):
@@ -73,6 +86,8 @@ class SignalPatch(Body):
     aggregation: Aggregation | None = None
     period: Period | None = None
     value: Value = None
+    dedupe_by: Dedupe = None
+    retention_days: Days = None
 
 
 class SignalAnswer(BaseModel):
@@ -86,6 +101,8 @@ class SignalAnswer(BaseModel):
     aggregation: Aggregation | None = Field(examples=[None])
     period: Period | None = Field(examples=[None])
     value: str | None = Field(examples=[None])
+    dedupe_by: Dedupe = Field(examples=[None])
+    retention_days: Days = Field(examples=[None])
     latest_version: int | None = Field(description="Of its schema; null: it has none.", examples=[None])
     preset: str | None = Field(description="What it came with.", examples=[None])
     created_at: When
@@ -103,6 +120,8 @@ class SignalAnswer(BaseModel):
             aggregation=signal.aggregation,
             period=signal.period,
             value=signal.value,
+            dedupe_by=signal.dedupe_by,
+            retention_days=signal.retention_days,
             latest_version=signal.latest,
             preset=signal.preset,
             created_at=to_iso(signal.created_ms),
@@ -246,7 +265,9 @@ class ChangeAnswer(BaseModel):
     """One thing somebody changed."""
 
     at: When
-    actor: str = Field(description="A key's id, or `command-line` or `first-start`.", examples=["key_9XbC01zK"])
+    actor: str = Field(
+        description="A key's id, or `command-line`, `first-start` or `gateway`.", examples=["key_9XbC01zK"]
+    )
     action: str = Field(examples=["signal.create"])
     target: str = Field(description="The id of what was changed.", examples=["sig_bFyqj0qg"])
     detail: dict[str, Any]

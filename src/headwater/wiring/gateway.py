@@ -1,0 +1,174 @@
+"""The gateway's main function."""
+
+import asyncio
+import gc
+import logging
+import socket
+import sys
+from contextlib import ExitStack
+from functools import partial
+
+import uvloop
+from fastapi import FastAPI
+
+from headwater import clock
+from headwater.ballast import Ballast
+from headwater.bounds import Bounds, room_of
+from headwater.catalog.base import Catalog, Principal
+from headwater.catalog.credentials import load_secret
+from headwater.catalog.sqlite import SqliteCatalog
+from headwater.claims.sqlite import SqliteClaims
+from headwater.claims.taken import TakenClaims
+from headwater.config import Settings
+from headwater.dialects import DIALECTS
+from headwater.errors import HeadwaterError
+from headwater.intake import Intake, taken_this_minute
+from headwater.locks import DirectoryLock
+from headwater.log.files import FilesAppender, FilesReader
+from headwater.quotas.memory import MemoryQuotas
+from headwater.replay import Replay
+from headwater.web import backfills, manage, openapi, problems, rejected, status
+from headwater.web.body import Bodies
+from headwater.web.cors import Application, Cors
+from headwater.web.forwarded import Clients
+from headwater.web.gateway import Gateway
+from headwater.web.ingest import Ingest
+from headwater.web.metrics import BoundsFigures, GatewayMetrics
+from headwater.web.protocol import GuardedProtocol, Places, sweep
+from headwater.web.proxy import EngineProxy
+from headwater.web.server import connections, server
+from headwater.web.tls import Certificate
+from headwater.wiring.described import described
+
+_logger = logging.getLogger("headwater.gateway")
+
+_ROLL_SECONDS = 1.0
+"""Between two looks whether the log needs a new segment."""
+
+
+def run_gateway(settings: Settings, sock_fd: int) -> None:
+    """Acknowledges events until SIGTERM. `sock_fd`: the listening socket.
+
+    Raises StartError, SettingsError.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(DirectoryLock(settings.data_dir / "gateway.lock"))
+        room = room_of(settings)
+        ballast = Ballast(settings.ballast_path, room.ballast)
+        ballast.drop_if_needed()
+        catalog = SqliteCatalog(settings.catalog_path, load_secret(settings))
+        stack.callback(catalog.close)
+        catalog.first_start(settings)
+        log = FilesAppender(
+            settings.log_dir,
+            segment_bytes=settings.segment_bytes,
+            reserve_bytes=room.reserve,
+            resume_bytes=room.resume,
+        )
+        stack.callback(log.close)
+        bounds = Bounds(log, ballast, room, settings)
+        bounds.look()
+        reader = FilesReader(settings.log_dir)
+        quotas = MemoryQuotas(taken_this_minute(reader, clock.now_ms()))
+        claims = _claims(stack, settings, catalog, log)
+        claims.recover(reader)
+        reader.close()
+        # The writer thread must get the interpreter soon after its fsync: batches wait for it.
+        sys.setswitchinterval(0.0005)
+        uvloop.run(_serve_gateway(settings, sock_fd, catalog, log, quotas, claims, bounds))
+
+
+def _claims(stack: ExitStack, settings: Settings, catalog: Catalog, log: FilesAppender) -> TakenClaims:
+    shelf = SqliteClaims(settings.claims_path)
+    stack.callback(shelf.close)
+
+    def is_open(workspace: str, backfill_id: str) -> bool:
+        backfill = catalog.backfill(workspace, backfill_id)
+        return backfill is not None and backfill.status == "open"
+
+    claims = TakenClaims(log, shelf, settings.idempotency_hours * clock.HOUR_MS, is_open)
+    stack.callback(claims.close)
+    return claims
+
+
+async def _serve_gateway(
+    settings: Settings,
+    sock_fd: int,
+    catalog: SqliteCatalog,
+    log: FilesAppender,
+    quotas: MemoryQuotas,
+    claims: TakenClaims,
+    bounds: Bounds,
+) -> None:
+    metrics = GatewayMetrics(log)
+    metrics.registry.register(BoundsFigures(bounds))
+    bodies = Bodies(settings.max_bodies)
+    intake = Intake(catalog, quotas, log, settings.windows)
+    ingest = Ingest(DIALECTS, catalog, intake, claims, settings, metrics, bodies)
+    engine = EngineProxy(settings.engine_socket, settings.max_body, bodies, noted=partial(_note, catalog))
+    own = FastAPI(title="headwater", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    problems.install(own)
+    managing, loading = manage.router(catalog), backfills.changing(catalog, engine.ask)
+    replaying = rejected.changing(catalog, Replay(intake, claims, settings.windows, DIALECTS), engine.post)
+    operating = status.router(
+        log,
+        engine,
+        metrics,
+        settings.credentials_path,
+        lambda: openapi.document(described(managing, loading, replaying, operating)),
+    )
+    own.include_router(managing)
+    own.include_router(loading)
+    own.include_router(replaying)
+    own.include_router(operating)
+    gateway = Gateway(ingest, own, engine, catalog, Clients(settings.trusted_proxies), bodies, settings.max_body)
+    GuardedProtocol.answer = staticmethod(gateway.refusal)
+    GuardedProtocol.places = Places(connections(settings.max_connections))
+    certificate = _certificate(settings)
+    tls = certificate.context if certificate else None
+    serving = server(_fronted(gateway, ingest, settings), tls, http=GuardedProtocol)
+    tasks = [asyncio.create_task(sweep(serving.server_state.connections)), asyncio.create_task(bounds.run())]
+    tasks.append(asyncio.create_task(_roll(log, settings.segment_seconds)))
+    tasks.append(asyncio.create_task(claims.run()))
+    if certificate:
+        tasks.append(asyncio.create_task(certificate.keep_looking()))
+    gc.collect()
+    gc.freeze()
+    listener = socket.socket(fileno=sock_fd)
+    try:
+        await serving.serve(sockets=[listener])
+    finally:
+        for task in tasks:
+            task.cancel()
+        await engine.close()
+
+
+async def _roll(log: FilesAppender, older_seconds: float) -> None:
+    """What is erased, and what is old, must not wait in the log for more to come."""
+    while True:
+        await asyncio.sleep(_ROLL_SECONDS)
+        log.roll(older_seconds)
+
+
+def _note(catalog: Catalog, principal: Principal, action: str, target: str) -> None:
+    """What the engine did is done, whether it can be written down or not."""
+    try:
+        catalog.note(principal.actor, principal.workspace, action, target)
+    except HeadwaterError as error:
+        _logger.error("the audit lacks %s %s: %s", action, target, error)
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    """None where headwater speaks plain HTTP."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_cert, settings.tls_key)
+
+
+def _fronted(gateway: Gateway, ingest: Ingest, settings: Settings) -> Application:
+    """The gateway as the world sees it: bare, unless pages of other origins may call it."""
+    if not settings.cors_origins:
+        return gateway
+    cors = Cors(gateway, settings.cors_origins, ingest.routes)
+    GuardedProtocol.told = staticmethod(cors.headers)
+    return cors
