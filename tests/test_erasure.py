@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -34,6 +35,7 @@ from headwater.state.cohorts import Cohort
 from headwater.tombstones import Tombstone, hash_of, read
 from headwater.wiring.offline import apply_tombstones
 from parts import Sent, batch_of
+from tools import sampled
 
 TOKEN, DIGITS = "qzx7731", "4915177317731"
 MAIL, PHONE = f"email:{TOKEN}@example.com", f"phone:+{DIGITS}"
@@ -252,8 +254,7 @@ def test_killed_where_it_matters_most(scene: Scene, data: Path, step: str, momen
 
 @pytest.mark.torture
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("step", "moment"), sampled([*product(STEPS, ("before", "after"))]))
 def test_killed_at_every_step(scene: Scene, data: Path, step: str, moment: str) -> None:
     killed(scene, data, step, moment)
 

@@ -15,6 +15,7 @@ from batches import BOTH, make_batch
 from headwater.events import Batch, Lane
 from pumping import SETTINGS
 from rig import Rig
+from tools import often
 
 NOVEMBER, DECEMBER = 1_795_000_000_000, 1_797_000_000_000
 PUMP = Path(__file__).with_name("pumping.py")
@@ -117,11 +118,11 @@ def test_killed_between_insert_and_commit(rig: Rig, moment: str) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(900)
 def test_killed_at_random_fifty_times(rig: Rig) -> None:
-    print(killed_at_random(rig, 50), "events, 50 kills")
+    print(killed_at_random(rig, often(50)), "events,", often(50), "kills")
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("moment", ["planned", "inserted", "committed"])
 def test_killed_between_insert_and_commit_fifty_times(rig: Rig, moment: str) -> None:
-    print(killed_at(rig, moment, 50), "events, 50 kills at", moment)
+    print(killed_at(rig, moment, often(50)), "events,", often(50), "kills at", moment)

@@ -2,12 +2,30 @@
 
 import os
 import shutil
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import NoReturn, TypeVar
 
 import pytest
 
+T = TypeVar("T")
+
 PROMISED = "HEADWATER_TEST_COMPLETE"
 """Set by `.ci/run` once `.ci/tools` has seen to everything."""
+
+
+SHARE = "HEADWATER_TORTURE"
+"""Per cent of the numbers that `make torture` takes; `.ci/run` sets it, for it has forty minutes in all."""
+
+
+def often(count: int) -> int:
+    """How many times a long test does what it does."""
+    return max(1, count * int(os.environ.get(SHARE, "100")) // 100)
+
+
+def sampled(cases: Sequence[T]) -> Sequence[T]:
+    """All of them, or that share, evenly."""
+    wanted = often(len(cases))
+    return [cases[number * len(cases) // wanted] for number in range(wanted)]
 
 
 def need(*names: str) -> str:

@@ -129,7 +129,7 @@ def test_what_the_audit_has_no_word_of_is_told(tmp_path: Path, table: str) -> No
     """Though its chain is whole: it was begun anew by an upgrade, or the row was put there by hand."""
     catalog = SqliteCatalog(tmp_path / "catalog.db", SECRET)
     workspace, _ = catalog.create_workspace("me", "first")
-    other, _ = catalog.create_workspace("me", "acme")
+    catalog.create_workspace("me", "acme")
     catalog.create_signal("me", workspace.id, NewSignal(name="s", type="event"))
     old, _ = catalog.create_key("me", workspace.id, "k", frozenset(["read"]))
     catalog.rotate_key("me", workspace.id, old.id, 0)

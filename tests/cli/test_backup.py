@@ -333,7 +333,7 @@ def test_what_is_no_headwater_or_lies_in_it_is_refused(stopped: Path, tmp_path: 
 def test_what_goes_while_it_is_copied_is_no_backup(
     stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: bool
 ) -> None:
-    """The engine gives its moment up right behind the last file of a folder of the store, and nobody heard of it yet."""
+    """The engine gives its moment up right behind the last file of a folder, and nobody heard of it yet."""
     data_dir = own(stopped, tmp_path)
     frozen = tmp_path / "frozen"
     real = Target.copy

@@ -322,7 +322,8 @@ def test_an_import_that_was_changed_is_not_gone_on_with(
     file.write_text(before)
     assert "another dialect" in run(here, file, dialect="bigmind", code=1).stderr
     assert "--refused" in run(here, file, "--refused", str(tmp_path / "other"), code=1).stderr
-    assert "move it away" in run(here, file, backfill="other", code=1).stderr
+    there = ("--refused", str(refused_of(file, workspace)))
+    assert "move it away" in run(here, file, *there, backfill="other", code=1).stderr
     assert told(here, file, "--refused", str(tmp_path / "other"), backfill="other", code=3)["refused"] == 1
     assert told(here, file, code=3)["taken"] == 9
 

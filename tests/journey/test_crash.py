@@ -8,6 +8,7 @@ import pytest
 
 from harness import Server
 from journey.load import Ledger, check, load, look_up, pause, prepare
+from tools import often
 
 FEW = int(os.environ.get("HEADWATER_TEST_KILLS", "5"))
 MANY = int(os.environ.get("HEADWATER_TEST_MANY_KILLS", "50"))
@@ -40,7 +41,7 @@ def test_kill_the_whole_group_at_random_moments(fresh_server: Server) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
 def test_kill_the_whole_group_at_many_random_moments(fresh_server: Server) -> None:
-    kills_at_random(fresh_server, MANY)
+    kills_at_random(fresh_server, often(MANY))
 
 
 def probed(server: Server, probe: str) -> Server:
@@ -75,7 +76,7 @@ def test_kill_between_insert_and_commit(fresh_server: Server) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
 def test_many_kills_between_insert_and_commit(fresh_server: Server) -> None:
-    kills_between_insert_and_commit(fresh_server, MANY)
+    kills_between_insert_and_commit(fresh_server, often(MANY))
 
 
 @pytest.mark.timeout(300)

@@ -18,6 +18,7 @@ import pytest
 from harness import Server, until
 from journey.faulty_calls import CUT_SHORT, FaultyCalls
 from journey.load import SIGNAL, Ledger, check, load, look_up, prepare
+from tools import sampled
 from wire.client import Answer, Client
 from wire.languages import BIGMIND
 
@@ -158,7 +159,7 @@ def test_every_call_of_the_log_fails_in_every_way(tmp_path: Path, error: int) ->
         if error == CUT_SHORT:
             cut_short(server, calls, 400)
         else:
-            strikes(server, calls, cases, kill_every=12)
+            strikes(server, calls, sampled(cases), kill_every=12)
 
 
 def test_writes_that_take_half_are_completed(tmp_path: Path) -> None:
@@ -212,7 +213,7 @@ def test_the_state_fails_at_each_of_its_calls(tmp_path: Path) -> None:
 @pytest.mark.timeout(1200)
 def test_the_state_fails_in_every_way(tmp_path: Path) -> None:
     cases = [Case(n, n + more, error) for error in (EIO, ENOSPC) for n in range(1, 12) for more in (0, 3)]
-    state_faults(tmp_path, cases, kill_every=10)
+    state_faults(tmp_path, sampled(cases), kill_every=10)
 
 
 def state_faults(directory: Path, cases: list[Case], kill_every: int) -> None:

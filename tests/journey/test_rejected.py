@@ -68,7 +68,8 @@ def test_listed_with_place_and_hint_and_counted_by_kind(workspace: Workspace) ->
 def test_a_bik_event_out_of_its_window_goes_to_the_migration_lane(workspace: Workspace) -> None:
     old = BIK.event(createdAt="2024-01-01", email="old@x.example")
     batch = workspace.client.post(BIK.batch, content=BIK.batch_of(old)).headers["headwater-batch"]
-    (listed,) = until(lambda: get(workspace, "/v1/rejected")["data"])
+    workspace.server.wait_drained()  # candidates are of blocks that are committed
+    (listed,) = get(workspace, "/v1/rejected")["data"]
     assert (listed["reason"], listed["path"]) == ("outside_realtime_window", "createdAt")
     assert replay(workspace, lane="realtime")["failing"][0]["reason"] == "outside_realtime_window"
     told = replay(workspace, lane="migration")

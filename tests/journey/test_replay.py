@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from harness import Server, until
+from tools import often
 from wire.languages import BIGMIND, BIK
 
 KILLS = int(os.environ.get("HEADWATER_TEST_REPLAY_KILLS", "4"))
@@ -142,4 +143,4 @@ def test_replays_while_roles_are_killed(fresh_server: Server) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(1800)
 def test_many_kills_during_replays(fresh_server: Server) -> None:
-    replays_under_kills(fresh_server, MANY)
+    replays_under_kills(fresh_server, often(MANY))

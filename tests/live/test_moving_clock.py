@@ -26,6 +26,7 @@ from headwater.rules.values import value_of
 from headwater.signals import Signal
 from headwater.state.cohorts import Cohort
 from parts import Parts, Sent, new_workspace, running_parts
+from tools import often
 from truth.cohorts import members
 from truth.plans import Plan, Sending, happening, plans, resolved
 from truth.world import Happening, Kind, World
@@ -232,7 +233,7 @@ def test_members_are_right_at_any_time(parts: Parts, plan: Plan, steps: list[Any
 
 @pytest.mark.torture
 @pytest.mark.timeout(1200)
-@settings(ANY_HOW, max_examples=150)
+@settings(ANY_HOW, max_examples=often(150))
 @given(plan=plans(most=60, cohorts=6), steps=STEPS)
 def test_members_are_right_at_any_time_often(parts: Parts, plan: Plan, steps: list[Any]) -> None:
     play(parts, plan, steps)

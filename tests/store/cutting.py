@@ -1,10 +1,11 @@
-"""A store on a disk that takes no file beyond 100 kB: python cutting.py DIRECTORY insert|merge|pipeline.
+"""A store on a disk that takes no file beyond 100 kB: python cutting.py DIRECTORY insert|merge|snapshot|pipeline.
 
 In a process of its own, for the limit is one of the process. Exits with 0 when nothing was lost.
 """
 
 import resource
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -90,6 +91,29 @@ def merge(directory: Path) -> None:
     store.close()
 
 
+def snapshot(directory: Path) -> None:
+    """Taken right after a merge whose part was cut short, which nobody has looked at yet."""
+    store = ChdbStore(directory)
+    store._writer.query("SYSTEM STOP MERGES")
+    for number in range(1, 6):
+        store.insert(block_of(batches(40), number))
+    with full_disk():
+        store._writer.query("SYSTEM START MERGES")
+        store._writer.query("OPTIMIZE TABLE events")
+    copy = directory.with_name("copy")
+    copy.mkdir()
+    store.snapshot(copy)
+    store.close()
+    opened = [sys.executable, __file__, str(copy / directory.name), "taken"]  # a process has one store
+    subprocess.run(opened, check=True, timeout=60)
+
+
+def taken(directory: Path) -> None:
+    store = ChdbStore(directory)
+    assert totals(store) == (200, 200 * 2008)
+    store.close()
+
+
 def pipeline(directory: Path) -> None:
     """Log and state on the same full disk."""
     rig = Rig(directory, block_events=300, segment_bytes=50_000)
@@ -108,4 +132,6 @@ def pipeline(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"insert": insert, "merge": merge, "pipeline": pipeline}[sys.argv[2]](Path(sys.argv[1]))
+    {"insert": insert, "merge": merge, "snapshot": snapshot, "taken": taken, "pipeline": pipeline}[sys.argv[2]](
+        Path(sys.argv[1])
+    )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from harness import Server
+from tools import often
 from truth.plans import Plan, plans
 from truth.playing import SEEDS, examples, killing, load_and_revert, merge_and_unmerge, play, wait_and_see
 
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.torture, pytest.mark.timeout(1800)]
 def test_many_random_workspaces_and_crashes(fresh_server: Server) -> None:
     done = 0
 
-    @examples(40)
+    @examples(often(40))
     @given(plans(most=60, cohorts=6), SEEDS)
     def run(plan: Plan, seed: int) -> None:
         nonlocal done
@@ -37,7 +38,7 @@ def examined(server: Server) -> None:
 
 
 def test_many_unmerges(fresh_server: Server) -> None:
-    @examples(8)
+    @examples(often(8))
     @given(plans(cohorts=9), SEEDS)
     def run(plan: Plan, seed: int) -> None:
         merge_and_unmerge(fresh_server, plan, Random(seed))
@@ -48,7 +49,7 @@ def test_many_unmerges(fresh_server: Server) -> None:
 def test_many_backfills_are_reverted(fresh_server: Server) -> None:
     """With kills while they are loaded, and when they are being taken back."""
 
-    @examples(12)
+    @examples(often(12))
     @given(plans(cohorts=6), SEEDS)
     def run(plan: Plan, seed: int) -> None:
         load_and_revert(fresh_server, plan, Random(seed), killing(fresh_server, Random(seed), 0.1))

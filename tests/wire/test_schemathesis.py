@@ -17,6 +17,7 @@ from schemathesis.core.failures import FailureGroup
 
 from harness import Server, running
 from headwater.web.openapi import INGEST_TAGS
+from tools import often
 
 load_all_checks()
 CHECKED = CHECKS.get_by_names(
@@ -90,4 +91,4 @@ def test_every_route(described: Server) -> None:
 
 @pytest.mark.torture
 def test_every_route_at_length(described: Server) -> None:
-    ask_all(described, examples=40)
+    ask_all(described, examples=often(40))

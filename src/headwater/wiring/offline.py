@@ -1,6 +1,7 @@
 """What is done to a data directory while nobody serves it."""
 
 import threading
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -28,6 +29,8 @@ from headwater.state.sqlite import SqliteState
 from headwater.store.clickhouse import ChdbStore
 from headwater.tombstones import Tombstone, Tombstones, hash_of
 
+_PATIENCE_SECONDS = 300
+"""How long what fails is tried again: a disk may be full for a while."""
 _KEEP_SECONDS = 0
 """A server that starts after this asks for no limit that was reached before it."""
 
@@ -132,10 +135,13 @@ class _Bench:
         jobs, stop = Jobs(self.state, [erasing, resumed]), threading.Event()
         thread = threading.Thread(target=self.pipeline.run, args=(stop,), name="pipeline")
         thread.start()
+        got_on = time.monotonic()
         try:
             while open_ := [each for each in self.state.jobs("erasure") if each.done_ms is None]:
                 self.appender.roll(0)
-                if not jobs.look() and any(each.failure for each in open_):
+                if jobs.look() or not any(each.failure for each in open_):
+                    got_on = time.monotonic()
+                elif time.monotonic() - got_on > _PATIENCE_SECONDS:
                     raise StartError(f"an erasure cannot be done again: {open_[-1].failure}")
                 stop.wait(0.05)
         finally:
