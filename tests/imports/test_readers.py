@@ -196,7 +196,7 @@ def test_a_header_can_be_its_own_mapping_and_the_rest_goes_below(tmp_path: Path)
         ("id,n\né,1\nb,2\n".encode("latin-1"), {"encoding": "latin-1"}),
         ("id:n\né:1\nb:2\n".encode(), {"delimiter": ":"}),
         ("id,n\ré,1\rb,2\r".encode(), {}),
-        (gzip.compress("id,n\né,1\nb,2\n".encode()), {}),
+        (gzip.compress("id,n\né,1\nb,2\n".encode(), mtime=0), {}),
     ],
 )
 def test_it_reads_what_exports_look_like(tmp_path: Path, content: bytes, how: dict[str, str]) -> None:
