@@ -55,7 +55,7 @@ def imported(server: Server, file: Path, dead: random.Random, kill_server: bool)
                 before = state.stat().st_size if state.exists() else 0
                 while process.poll() is None and (not state.exists() or state.stat().st_size == before):
                     time.sleep(0.01)
-                time.sleep(dead.random() * 0.7)
+                time.sleep(dead.random() * 0.3)
                 if process.poll() is None:
                     process.kill()
                     kills += 1
@@ -91,7 +91,7 @@ def kills_at_random(server: Server, tmp_path: Path, name: str, rows: int, kill_s
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["events.ndjson", "events.csv"])
 def test_an_import_killed_on_the_way(fresh_server: Server, tmp_path: Path, name: str) -> None:
-    kills_at_random(fresh_server, tmp_path, name, 40_000, kill_server=False)
+    kills_at_random(fresh_server, tmp_path, name, 60_000, kill_server=False)
 
 
 @pytest.mark.torture

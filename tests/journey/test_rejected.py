@@ -36,6 +36,7 @@ def seen(n: Any, **fields: Any) -> dict[str, Any]:
 
 
 def replay(workspace: Workspace, **body: Any) -> dict[str, Any]:
+    workspace.server.wait_drained()  # candidates are of blocks that are committed
     answer = workspace.client.post("/v1/rejected/replay", json={"filter": {}} | body)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
