@@ -159,7 +159,7 @@ def test_every_call_of_the_log_fails_in_every_way(tmp_path: Path, error: int) ->
         if error == CUT_SHORT:
             cut_short(server, calls, 400)
         else:
-            strikes(server, calls, sampled(cases), kill_every=12)
+            strikes(server, calls, cases, kill_every=12)
 
 
 def test_writes_that_take_half_are_completed(tmp_path: Path) -> None:
