@@ -28,17 +28,17 @@ def router(
     """`api` gives the OpenAPI document; asked once, when first wanted."""
     routes = APIRouter(tags=[OPERATING])
 
-    made: list[tuple[bytes, str]] = []
+    making: list[asyncio.Future[tuple[bytes, str]]] = []
 
     def _make() -> tuple[bytes, str]:
         document = api()
         return bytes(JSONResponse(document).body), docs.page(document)
 
     async def _documents() -> tuple[bytes, str]:
-        """Both need no key: made anew for each who asks, they would take milliseconds from those who send."""
-        if not made:
-            made.append(await asyncio.to_thread(_make))
-        return made[0]
+        """Made once, also when many ask at once: anyone may, and the half second it takes is the senders'."""
+        if not making:
+            making.append(asyncio.ensure_future(asyncio.to_thread(_make)))
+        return await asyncio.shield(making[0])
 
     @routes.get("/livez", summary="The gateway runs")
     async def livez() -> dict[str, bool]:
