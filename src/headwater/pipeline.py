@@ -9,16 +9,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import msgspec
 
 from headwater.advice import advice, is_full, number_of
 from headwater.clock import now_ms, to_iso
+from headwater.commands import Commands
 from headwater.config import Settings
 from headwater.errors import CorruptionError, LogUnavailableError, UnavailableError
 from headwater.events import Lane, month_of, received_ms
@@ -122,7 +121,7 @@ class Pipeline:
         self._stored = stored
         self._needed = needed
         self._excluded = excluded
-        self._between: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._commands = Commands()
         self._ended = False
         """The thread is there no more."""
         self._keepers = 0
@@ -188,17 +187,7 @@ class Pipeline:
 
         Raises UnavailableError when the thread does not get there in BETWEEN_SECONDS: nothing is stored then either.
         """
-        done: Future[T] = Future()
-
-        def carry_out() -> None:
-            if not done.set_running_or_notify_cancel():
-                return
-            try:
-                done.set_result(work())
-            except BaseException as error:
-                done.set_exception(error)
-
-        self._between.put(carry_out)
+        done = self._commands.put(work)
         deadline = time.monotonic() + BETWEEN_SECONDS
         while not self._ended and time.monotonic() < deadline:
             with suppress(FutureTimeout):
@@ -220,7 +209,7 @@ class Pipeline:
 
     def step(self) -> int:
         """One round: at most one block of one lane. Returns the events committed; 0 when nothing waits."""
-        self._obey()
+        self._commands.obey()
         waits = {lane: self._waits(lane) for lane in Lane}
         now = time.monotonic()
         turn = next_turn(
@@ -235,11 +224,6 @@ class Pipeline:
         self._trim(now)
         self._succeeded()
         return events
-
-    def _obey(self) -> None:
-        with suppress(Empty):
-            while True:
-                self._between.get_nowait()()
 
     def _waits(self, lane: Lane) -> bool:
         """Whether the lane has something to store and is not resting; passes over the other lane's records."""

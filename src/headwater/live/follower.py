@@ -14,9 +14,9 @@ import msgspec
 
 from headwater.catalog.base import Definitions
 from headwater.clock import now_ms
-from headwater.errors import InvalidError, UnavailableError
+from headwater.commands import Commands
+from headwater.errors import HeadwaterError, InvalidError, UnavailableError
 from headwater.events import Lane, decode_lines
-from headwater.live.commands import Commands
 from headwater.live.conditions import Condition
 from headwater.live.loading import Stored
 from headwater.live.rebuilding import Rebuilding
@@ -82,7 +82,7 @@ class Follower:
         self._now = 0
         self._failures = 0
         self._revision = -1
-        self._commands = Commands()
+        self._commands = Commands(HeadwaterError, "cohorts start anew after a failure")
         self._wake = threading.Event()
 
     # --- the thread ------------------------------------------------------------------------------------------------
@@ -422,9 +422,18 @@ class Follower:
             raise UnavailableError("cohorts are being caught up with after a start")
 
     def _command(self, work: Callable[[], T], seconds: float | None = None) -> T:
-        """Has the thread do something when it has taken in all that is stored."""
+        """Has the thread do something when it has taken in all that is stored.
+
+        Raises UnavailableError when it takes longer: it is not begun then, if it was not yet.
+        """
         self._check_ready()
-        return self._commands.ask(work, ANSWER_SECONDS if seconds is None else seconds, self.wake)
+        done = self._commands.put(work)
+        self.wake()
+        try:
+            return done.result(ANSWER_SECONDS if seconds is None else seconds)
+        except TimeoutError:
+            done.cancel()
+            raise UnavailableError("this takes longer than an answer may; ask again") from None
 
 
 def _only_backfills(old: Attribution, new: Attribution) -> bool:
