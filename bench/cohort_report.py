@@ -1,13 +1,8 @@
 """What `bench/cohorts.py` measured, as tables."""
 
-import json
-from pathlib import Path
 from statistics import median
-from typing import Any
 
-from report import Table, number
-
-Figures = dict[str, Any]
+from report import Figures, Table, number
 
 WITHIN_MS = 1000
 """What headwater promises: from an event to its membership."""
@@ -131,18 +126,3 @@ def _reached(held: bool) -> str:
 
 
 TABLES = (conditions, promises, kinds, memory, questions, latency)
-
-
-def write(results: Figures, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
-
-
-def rounded(value: Any) -> Any:
-    """Six digits are more than any figure here has; rounded before it is told, so that page and JSON agree."""
-    if isinstance(value, dict):
-        return {name: rounded(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(each) for each in value]
-    keep = not isinstance(value, float)
-    return value if keep else float(f"{value:.6g}")

@@ -86,7 +86,7 @@ class Run:
         for figure, take in (("kinds", self._ask_kinds), ("table", self._ask_table), ("latency", self._live)):
             if figure not in self.results:
                 take()
-                cohort_report.write(self.results, self.options.json)
+                report.write(self.results, self.options.json)
         return self.results
 
     def step(self, text: str, total: float | None = None) -> Callable[[int], None]:
@@ -310,16 +310,16 @@ def main() -> None:
         results = json.loads(options.source.read_text())
     else:
         began = time.monotonic()
-        results = cohort_report.rounded(measured(options, Console(stderr=True)))
+        results = report.rounded(measured(options, Console(stderr=True)))
         if options.build:
             return
         results["minutes"] = round((time.monotonic() - began) / 60, 1)
-        cohort_report.write(results, options.json)
+        report.write(results, options.json)
     tables = [make(results) for make in cohort_report.TABLES]
     for table in tables:
         report.show(table)
     if options.write_docs:
-        cohort_report.write(results, KEPT)
+        report.write(results, KEPT)
         for table in tables:
             report.renew(PAGE, table)
 

@@ -27,7 +27,6 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 import machine
 import report
-from cohort_report import rounded, write
 from servers import HERE, Headwater, until
 
 PAGE = HERE.parent / "docs" / "import.md"
@@ -266,8 +265,8 @@ def main() -> None:
     else:
         with Progress(TextColumn("{task.description}"), TimeElapsedColumn(), console=Console(stderr=True)) as progress:
             progress.add_task("")
-            results = rounded(Bench(options, progress).run())
-        write(results, KEPT if options.write_docs else options.json)
+            results = report.rounded(Bench(options, progress).run())
+        report.write(results, KEPT if options.write_docs else options.json)
     for make in TABLES:
         report.show(make(results))
         if options.write_docs:

@@ -278,31 +278,17 @@ def main() -> None:
         results = json.loads(options.source.read_text())
     else:
         began = time.monotonic()
-        results = rounded(measured(options, console))
+        results = report.rounded(measured(options, console))
         results["minutes"] = round((time.monotonic() - began) / 60, 1)
-        write(results, options.json)
+        report.write(results, options.json)
     tables = [make(results) for make in report.TABLES]
     for table in tables:
         report.show(table)
     if options.write_docs:
-        write(results, KEPT)
+        report.write(results, KEPT)
         for table in tables:
             report.renew(PAGE, table)
         plots.draw(results, PAGE.with_suffix(""))
-
-
-def write(results: Figures, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
-
-
-def rounded(value: Any) -> Any:
-    """Six digits are more than any figure here has; rounded before it is told, so that page and JSON agree."""
-    if isinstance(value, dict):
-        return {name: rounded(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(each) for each in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What was measured, as tables: on the terminal, and between the markers of docs/performance.md."""
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -282,6 +283,20 @@ TABLES = (
 
 
 # --- where they go -------------------------------------------------------------------------------------------------
+
+
+def rounded(value: Any) -> Any:
+    """Six digits are more than any figure here has; rounded before it is told, so that page and JSON agree."""
+    if isinstance(value, dict):
+        return {name: rounded(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(each) for each in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def write(results: Figures, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def show(table: Table) -> None:
