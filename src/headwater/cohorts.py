@@ -15,10 +15,9 @@ from headwater import clock
 from headwater.errors import ConflictError, HeadwaterError, InvalidError, NotFoundError, UnavailableError
 from headwater.live.base import Explained, Questions
 from headwater.rules import grammar
-from headwater.rules.cohort import PERSON, Definition, Leaf, Metric, Performed, Sequence
+from headwater.rules.cohort import Definition, Leaf, Metric, Performed, Sequence, is_subject
 from headwater.rules.cursor import decoded, encoded, numbered, refused
 from headwater.rules.filters import identity_of
-from headwater.rules.identity import CONTACTS, split_identity
 from headwater.rules.ids import new_id
 from headwater.rules.membership import (
     CSV_HEAD,
@@ -146,7 +145,7 @@ class Cohorts:
             member=self._live.member(cohort.id, identity),
             since=None if since_ms is None else clock.to_iso(since_ms),
             subject=subject,
-            is_subject=not _types_of(subject).isdisjoint(split_identity(each)[0] for each in connected),
+            is_subject=any(is_subject(each, subject) for each in connected),
             profile_id=profile_id(workspace, connected),
             identities=named(connected),
             explain=[_condition(each) for each in self._live.explain(cohort.id, identity)],
@@ -259,11 +258,6 @@ def _identity(key: str, path: str) -> str:
             f"'{path}' must be type:id, as email:ada@example.com, phone:+19494572000 or account:42", path
         )
     return identity
-
-
-def _types_of(subject: str) -> frozenset[str]:
-    """Identity types that make a profile one of this subject."""
-    return CONTACTS if subject == PERSON else frozenset((subject,))
 
 
 def _condition(found: Explained) -> ConditionAnswer:
