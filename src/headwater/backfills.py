@@ -12,7 +12,7 @@ from headwater.errors import NotFoundError, UnavailableError
 from headwater.jobs import DONE
 from headwater.links import Links
 from headwater.previews import Previews
-from headwater.rules.cursor import decoded, encoded, refused
+from headwater.rules.cursor import page_of
 from headwater.state.base import Job, JobKind, State
 from headwater.store.base import Store
 
@@ -86,14 +86,7 @@ class Backfills:
 
     def page(self, workspace: str, limit: int, cursor: str | None) -> dict[str, Any]:
         """Up to `limit` of them, the newest first."""
-        known = self._catalog.backfills(workspace)
-        after = decoded(cursor)
-        ids = [each.id for each in known]
-        if after and after not in ids:
-            raise refused()
-        start = ids.index(after) + 1 if after else 0
-        shown = known[start : start + limit]
-        more = encoded(shown[-1].id) if len(known) > start + limit else None
+        shown, more = page_of(self._catalog.backfills(workspace), limit, cursor)
         return {"data": self._answers(workspace, shown), "next": more}
 
     def one(self, workspace: str, id: str) -> dict[str, Any]:

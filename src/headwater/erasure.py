@@ -30,7 +30,7 @@ from headwater.links import Links
 from headwater.people import People
 from headwater.removal import MOST, Drop, Removal
 from headwater.rules.connect import Pair, refusal
-from headwater.rules.cursor import decoded, encoded, refused
+from headwater.rules.cursor import page_of
 from headwater.rules.filters import identity_of
 from headwater.rules.ids import new_id
 from headwater.state.base import Job, JobKind, State
@@ -247,13 +247,7 @@ class Erasures:
 
     def page(self, workspace: str, limit: int, cursor: str | None) -> dict[str, Any]:
         """Up to `limit` of them, the newest first."""
-        known, after = self._state.jobs("erasure", workspace), decoded(cursor)
-        ids = [each.id for each in known]
-        if after and after not in ids:
-            raise refused()
-        start = ids.index(after) + 1 if after else 0
-        shown = known[start : start + limit]
-        more = encoded(shown[-1].id) if len(known) > start + limit else None
+        shown, more = page_of(self._state.jobs("erasure", workspace), limit, cursor)
         return {"data": [answer(each) for each in shown], "next": more}
 
     def one(self, workspace: str, id: str) -> dict[str, Any]:

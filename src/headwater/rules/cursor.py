@@ -2,8 +2,20 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 from headwater.errors import InvalidError
+
+
+class Named(Protocol):
+    """What stands in a list under its id."""
+
+    @property
+    def id(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
 
 
 def encoded(place: str) -> str:
@@ -28,6 +40,16 @@ def numbered(cursor: str | None) -> int | None:
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise refused()
     return int(text)
+
+
+def page_of(known: Sequence[N], limit: int, cursor: str | None) -> tuple[Sequence[N], str | None]:
+    """Up to `limit` of a list behind the cursor, in its order, and the cursor of the next page. Raises InvalidError."""
+    after, ids = decoded(cursor), [each.id for each in known]
+    if after and after not in ids:
+        raise refused()
+    start = ids.index(after) + 1 if after else 0
+    shown = known[start : start + limit]
+    return shown, encoded(shown[-1].id) if len(known) > start + limit else None
 
 
 def refused() -> InvalidError:
