@@ -6,15 +6,16 @@ from typing import Annotated, Any, Protocol
 
 import httpx
 import msgspec
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Response
 
 from headwater.catalog.backfills import answer
 from headwater.catalog.base import Backfill, Catalog, Principal
 from headwater.errors import UnavailableError
-from headwater.rules.filters import DEFAULT_LIMIT, MAX_LIMIT
+from headwater.rules.filters import DEFAULT_LIMIT
 from headwater.web.asking import Threads, Workspace, errors, takes
 from headwater.web.backfill_models import BackfillAnswer, BackfillBody, BackfillPage, BackfillPreview
 from headwater.web.manage import Admin
+from headwater.web.parameters import Cursor, Limit
 
 TAG = "Backfills"
 
@@ -25,8 +26,6 @@ Ask = Callable[[str, Principal, float], Awaitable[httpx.Response]]
 """`proxy.EngineProxy.ask`."""
 
 Id = Annotated[str, Path(description="`bf_…`")]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="The most items of a page.")]
-Cursor = Annotated[str | None, Query(description="`next` of the page before.")]
 
 
 class Backfills(Protocol):

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from headwater.cohorts import Cohorts, Format
-from headwater.rules.filters import DEFAULT_LIMIT, MAX_LIMIT
+from headwater.rules.filters import DEFAULT_LIMIT
 from headwater.web.asking import MAY_CHANGE, NDJSON, NO_CONTENT, Exports, Threads, Workspace, errors, takes
 from headwater.web.cohort_models import (
     ChangePage,
@@ -20,12 +20,11 @@ from headwater.web.cohort_models import (
     PreviewAnswer,
     PreviewBody,
 )
+from headwater.web.parameters import Cursor, Limit
 
 TAG = "Cohorts"
 
 Id = Annotated[str, Path(description="`coh_…`")]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="The most items of a page.")]
-Cursor = Annotated[str | None, Query(description="`next` of the page before.")]
 Member = Annotated[str, Path(description="Any identity of a profile, `type:id`, percent-encoded.")]
 Identity = Annotated[
     str | None, Query(description="Changes of the profile that this identity belongs to: `type:id`, `+` as `%2B`.")

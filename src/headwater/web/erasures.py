@@ -2,16 +2,15 @@
 
 from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
-from headwater.rules.filters import DEFAULT_LIMIT, MAX_LIMIT
+from headwater.rules.filters import DEFAULT_LIMIT
 from headwater.web.asking import MAY_CHANGE, Threads, Workspace, errors, takes
+from headwater.web.parameters import Cursor, Limit
 from headwater.web.profiles import TAG, Key
 
 Id = Annotated[str, Path(description="`ers_…`")]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="The most items of a page.")]
-Cursor = Annotated[str | None, Query(description="`next` of the page before.")]
 
 
 class ErasureAnswer(BaseModel):

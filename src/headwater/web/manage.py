@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.params import Depends as Dependency
 from msgspec import UNSET
 
@@ -11,6 +11,7 @@ from headwater.catalog.base import Catalog, NewSignal, Principal, Scope, SignalC
 from headwater.clock import now_ms, parse_iso
 from headwater.errors import ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
 from headwater.rules.cursor import decoded, encoded, numbered
+from headwater.web.parameters import Cursor, Limit
 from headwater.web.shapes import (
     ChangeAnswer,
     KeyAnswer,
@@ -73,9 +74,6 @@ def _check_grant(principal: Principal, scopes: Iterable[Scope]) -> None:
 
 
 # --- lists ---------------------------------------------------------------------------------------------------------
-
-Limit = Annotated[int, Query(ge=1, le=1000, description="The most items of a page.")]
-Cursor = Annotated[str | None, Query(description="`next` of the page before.")]
 
 
 def _page(

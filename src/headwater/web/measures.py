@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from headwater.measures import Measures
-from headwater.rules.filters import MAX_LIMIT, Filters, parse, place_of
+from headwater.rules.filters import Filters, parse, place_of
 from headwater.web.asking import Threads, Workspace, check_names, errors
-from headwater.web.query import Cursor, From, To
+from headwater.web.parameters import FilteredCursor, From, Limit, To
 from headwater.web.shapes import Page
 
 TAG = "Metrics and states"
@@ -17,7 +17,6 @@ _IDENTITY = "`type:id`, any identity of the profile, as `email:ada@example.com` 
 
 Identity = Annotated[str | None, Query(description=f"Only events of this profile: {_IDENTITY}")]
 Whose = Annotated[str | None, Query(description=_IDENTITY)]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="The most items of a page.")]
 
 _PAGED = ("identity", "from", "to", "limit", "cursor")
 
@@ -59,7 +58,7 @@ def router(measures: Measures) -> APIRouter:
         from_: From = None,
         to: To = None,
         limit: Limit = 100,
-        cursor: Cursor = None,
+        cursor: FilteredCursor = None,
     ) -> Response:
         """Oldest period first, of everybody or of one profile. Processed events count, each in the period that it
         occurred in; a period that `from` or `to` cuts holds only what lies inside."""
@@ -92,7 +91,7 @@ def router(measures: Measures) -> APIRouter:
         from_: From = None,
         to: To = None,
         limit: Limit = 100,
-        cursor: Cursor = None,
+        cursor: FilteredCursor = None,
     ) -> Response:
         """One for each event, the newest first: the first of all is the state."""
         filters, after = _filters(request, _PAGED), place_of(cursor)

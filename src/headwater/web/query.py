@@ -1,16 +1,17 @@
 """Questions over HTTP: events, batches, pipelines. They block, so they run in threads, a few at once."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from starlette.responses import StreamingResponse
 
 from headwater.errors import NotFoundError
 from headwater.insight import Insight
-from headwater.rules.filters import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS, Filters, parse, place_of
+from headwater.rules.filters import DEFAULT_LIMIT, PARAMETERS, Filters, parse, place_of
 from headwater.web.asking import Exports, Threads, Workspace, check_names, errors
 from headwater.web.models import EventAnswer, PipelinesAnswer
+from headwater.web.parameters import Backfill, EventLimit, FilteredCursor, From, Signal, To, filter_
 from headwater.web.shapes import Page
 
 TAG = "Questions"
@@ -19,25 +20,13 @@ _IDENTITY = (
     "`type:id`, split at its first colon, as `email:ada@example.com`, `phone:+19494572000` or `account:42`. "
     "E-mail addresses are trimmed and lower-cased."
 )
-_MOMENT = "ISO 8601; without a zone it is UTC. A `+` is written `%2B`."
 
-
-def _filter(text: str, *values: str) -> Any:
-    return Query(description=text, json_schema_extra={"enum": list(values)} if values else None)
-
-
-Identity = Annotated[str | None, _filter(f"Events that name this identity: {_IDENTITY}")]
-Signal = Annotated[str | None, _filter("A signal's slug; BIK's `eventName`.")]
+Identity = Annotated[str | None, filter_(f"Events that name this identity: {_IDENTITY}")]
 Status = Annotated[
-    str | None, _filter("What has become of the event so far.", "pending", "processed", "rejected", "reverted")
+    str | None, filter_("What has become of the event so far.", "pending", "processed", "rejected", "reverted")
 ]
-Lane = Annotated[str | None, _filter("The pipeline it went through.", "realtime", "migration")]
-Reference = Annotated[str | None, _filter("What its sender calls it.")]
-Backfill = Annotated[str | None, _filter("The backfill it came with: `bf_…`.")]
-From = Annotated[str | None, Query(alias="from", description=f"Occurred then or later. {_MOMENT}")]
-To = Annotated[str | None, Query(description=f"Occurred before then. {_MOMENT}")]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Events of a page.")]
-Cursor = Annotated[str | None, Query(description="`next` of the page before, asked with the same filters.")]
+Lane = Annotated[str | None, filter_("The pipeline it went through.", "realtime", "migration")]
+Reference = Annotated[str | None, filter_("What its sender calls it.")]
 
 _NDJSON = {
     "description": "One event a line, as GET /v1/events/{id} answers it",
@@ -63,8 +52,8 @@ def router(insight: Insight) -> APIRouter:
         backfill: Backfill = None,
         from_: From = None,
         to: To = None,
-        limit: Limit = DEFAULT_LIMIT,
-        cursor: Cursor = None,
+        limit: EventLimit = DEFAULT_LIMIT,
+        cursor: FilteredCursor = None,
     ) -> Response:
         """Pending and rejected ones too. Ordered by the time they occurred, then by id; filters narrow each other."""
         filters, after = _filters(request, "limit", "cursor"), place_of(cursor)

@@ -1,11 +1,11 @@
 """Rejected events over HTTP: the engine lists them and hands the gateway those to be judged; the gateway replays."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import httpx
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from headwater.catalog.base import Catalog, Principal
@@ -14,11 +14,12 @@ from headwater.events import Lane
 from headwater.outcomes import Reason
 from headwater.rejected import Rejected
 from headwater.replay import FRESH, Order, Outcome, Source
-from headwater.rules.filters import DEFAULT_LIMIT, MAX_LIMIT, Place, place_of
+from headwater.rules.filters import DEFAULT_LIMIT, Place, place_of
 from headwater.rules.refused import FIRST, MOST_IDS, PARAMETERS, Candidates, Refused, parse_refused
 from headwater.web.asking import Threads, Workspace, errors, takes
 from headwater.web.manage import Admin
 from headwater.web.models import EventAnswer
+from headwater.web.parameters import Backfill, EventLimit, FilteredCursor, From, Signal, To, filter_
 from headwater.web.shapes import Body, Page
 
 TAG = "Rejected events"
@@ -28,21 +29,9 @@ _CANDIDATES = "/replay/candidates"
 _REPLAYED = "rejected.replay"
 """In the audit."""
 
-_MOMENT = "ISO 8601; without a zone it is UTC. A `+` is written `%2B`."
 _ID = "01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e01"
 
-
-def _text(description: str, *values: str) -> Any:
-    return Query(description=description, json_schema_extra={"enum": list(values)} if values else None)
-
-
-Why = Annotated[str | None, _text("Why it was rejected.", *Reason)]
-Signal = Annotated[str | None, _text("A signal's slug; BIK's `eventName`.")]
-Backfill = Annotated[str | None, _text("The backfill it came with: `bf_…`.")]
-From = Annotated[str | None, Query(alias="from", description=f"Occurred then or later. {_MOMENT}")]
-To = Annotated[str | None, Query(description=f"Occurred before then. {_MOMENT}")]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Events of a page.")]
-Cursor = Annotated[str | None, Query(description="`next` of the page before, asked with the same filters.")]
+Why = Annotated[str | None, filter_("Why it was rejected.", *Reason)]
 
 
 class RejectedAnswer(EventAnswer):
@@ -164,8 +153,8 @@ def asking(rejected: Rejected) -> APIRouter:
         backfill: Backfill = None,
         from_: From = None,
         to: To = None,
-        limit: Limit = DEFAULT_LIMIT,
-        cursor: Cursor = None,
+        limit: EventLimit = DEFAULT_LIMIT,
+        cursor: FilteredCursor = None,
     ) -> Response:
         """Those that were not replayed, with the place of the first fault and what to do about it. Ordered by when
         they occurred; filters narrow each other."""

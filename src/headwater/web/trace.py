@@ -10,7 +10,8 @@ from headwater.rules.filters import place_of
 from headwater.trace import MOST, Traces
 from headwater.web.asking import Threads, Workspace, errors, takes
 from headwater.web.models import EventAnswer
-from headwater.web.query import TAG, Cursor, uuid_of
+from headwater.web.parameters import FilteredCursor
+from headwater.web.query import TAG, uuid_of
 from headwater.web.shapes import Page
 
 
@@ -50,7 +51,7 @@ def router(traces: Traces) -> APIRouter:
         workspace: Workspace,
         reference: Annotated[str, Query(description="What their sender calls them.")],
         limit: Annotated[int, Query(ge=1, le=MOST, description="Events of a page.")] = MOST,
-        cursor: Cursor = None,
+        cursor: FilteredCursor = None,
     ) -> Response:
         """Newest first by when they occurred; none where nobody used it."""
         if not reference:
