@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import MofNCompleteColumn, ProgressColumn, Task
 from rich.text import Text
 
 from headwater.cli.api import DATA_DIR, Api, ApiError, ApiKey, Ca, DataDir, Url, connect, credentials, told
 from headwater.cli.events import send_batch
-from headwater.cli.output import Json, print_json, print_rows
+from headwater.cli.output import Json, print_json, print_rows, progress_bar
 from headwater.clock import now_ms
 from headwater.demo.base import Sent
 from headwater.demo.definitions import SCHEMAS, SIGNALS, cohorts
@@ -69,7 +68,7 @@ def fill(api: Api, count: int, seed: str = SEED, again: bool = False) -> dict[st
     """Signals, events, cohorts. Returns what was done: `events`, `seconds` of sending, `per_second`, `outcomes` by
     status or reason, `cohorts`."""
     end_ms = now_ms()
-    with _progress() as progress:
+    with progress_bar(MofNCompleteColumn(), _Rate()) as progress:
         task = progress.add_task("writing the story", total=count)
         told_of = story(count, end_ms, seed)
         _define(api, again)
@@ -229,11 +228,6 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed or 0:,.0f} events/s", style="progress.data.speed")
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _print(filled: dict[str, Any], url: str, as_json: bool) -> None:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import MofNCompleteColumn
 
 from headwater.cli.api import Api, ApiError, connected
 from headwater.cli.files import source, write
-from headwater.cli.output import Json, print_json, print_record, print_rows
+from headwater.cli.output import Json, print_json, print_record, print_rows, progress_bar
 
 app = typer.Typer(no_args_is_help=True, help="What came in, and sending more.")
 
@@ -117,7 +116,7 @@ def send(
     """Send a file of events, of either dialect, in batches of 100."""
     sent = limited = 0
     events = iter(read_events(file))
-    with _progress() as progress:
+    with progress_bar(MofNCompleteColumn()) as progress:
         task = progress.add_task("sending", total=None)
         while batch := list(islice(events, _BATCH)):
             try:
@@ -187,8 +186,3 @@ def _print_trace(trace: dict[str, Any]) -> None:
 
 def _brief(event: dict[str, Any]) -> dict[str, Any]:
     return event | {"identities": [f"{each['type']}:{each['id']}" for each in event["identities"]]}
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -11,12 +11,11 @@ from typing import Annotated, Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, ProgressColumn, Task, TaskProgressColumn, TimeRemainingColumn
 from rich.text import Text
 
 from headwater.cli.api import DATA_DIR, Api, ApiError, ApiKey, Ca, DataDir, Url, connect, told
-from headwater.cli.output import Json, print_json
+from headwater.cli.output import Json, print_json, progress_bar
 from headwater.imports import base, files, journal, mapping, run, sending
 from headwater.imports.base import Source, StoppedError
 from headwater.imports.ndjson import Ndjson
@@ -134,7 +133,7 @@ class _Work:
         """Raises StoppedError, or KeyboardInterrupt; then how far it came is written down."""
         with ExitStack() as stack:
             kept = stack.enter_context(journal.Journal(self.state))
-            progress = stack.enter_context(_progress())
+            progress = stack.enter_context(progress_bar(TaskProgressColumn(), _Rows(), TimeRemainingColumn()))
             begun = self._begun(progress)
             _check_same(kept.mark, begun, self)
             if kept.mark and _has_lost(api, kept.mark, patience):
@@ -328,11 +327,6 @@ class _Rows(ProgressColumn):
         rows = task.fields.get("rows", 0)
         rate = (task.speed or 0) * rows / task.completed if task.completed and rows else 0
         return Text(f"{rows:,} rows {rate:,.0f}/s" if rows else "", style="progress.data.speed")
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), _Rows(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _show(file: Path, reading: Reading, count: int) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
 
 Json = Annotated[bool, typer.Option("--json", envvar="HEADWATER_JSON", help="Print JSON.")]
@@ -16,6 +17,12 @@ Json = Annotated[bool, typer.Option("--json", envvar="HEADWATER_JSON", help="Pri
 def console() -> Console:
     """Standard output; wide when it is no terminal, so that nothing is cut on its way to a file or a pipe."""
     return Console() if sys.stdout.isatty() else Console(width=240)
+
+
+def progress_bar(*columns: ProgressColumn) -> Progress:
+    """What is being done, a bar, and these columns; on standard error, and gone at the end."""
+    said = TextColumn("{task.description}")
+    return Progress(said, BarColumn(), *columns, console=Console(stderr=True), transient=True)
 
 
 def print_json(value: Any) -> None:

@@ -4,11 +4,11 @@ from collections import Counter
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
 from headwater.cli.api import Api, connected
-from headwater.cli.output import Json, print_json, print_rows
+from headwater.cli.events import From, Signal, To
+from headwater.cli.output import Json, print_json, print_rows, progress_bar
 
 app = typer.Typer(no_args_is_help=True, help="Rejected events: why, and judging them anew.")
 
@@ -19,10 +19,7 @@ _AT_ONCE = 10_000
 """Rejected events of one call: often enough to see it go on."""
 
 Reason = Annotated[str | None, typer.Option(help="As schema_violation; `headwater rejected summary` lists them.")]
-Signal = Annotated[str | None, typer.Option(help="A signal's slug.")]
 Backfill = Annotated[str | None, typer.Option(help="The backfill they came with, bf_….")]
-From = Annotated[str | None, typer.Option("--from", help="Occurred then or later; ISO 8601.")]
-To = Annotated[str | None, typer.Option("--to", help="Occurred before; ISO 8601.")]
 
 
 @app.command("list")
@@ -96,7 +93,7 @@ def _replayed(api: Api, order: dict[str, Any]) -> dict[str, Any]:
     """The outcome of as many calls as it takes, added up."""
     counts, lanes, failing = Counter[str](), Counter[str](), dict[tuple[str, str], dict[str, Any]]()
     cursor: str | None = None
-    with _progress() as progress:
+    with progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
         task = progress.add_task("judging" if order["dry_run"] else "replaying", total=_total(api, order))
         while True:
             asked = order | {"limit": _AT_ONCE} | ({"cursor": cursor} if cursor else {})
@@ -134,8 +131,3 @@ def _said(outcome: dict[str, Any], dry_run: bool) -> str:
     said = f"Of {outcome['matched']:,} rejected events, {outcome['replayed']:,} were replayed"
     said += f": {where}" if where else ""
     return said + (f" ({outcome['already']:,} by somebody else)" if outcome["already"] else "")
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
