@@ -2,9 +2,11 @@
 
 `$counts`, `$aside` and `$own` stand for what many of them share (`store/sql/pieces`): whether an event counts at all,
 whether it is set aside, since a pair that it names was severed later, and whether it is a profile's own: attributed to
-one of `identities`, not set aside. `$status` is what became of it, `$shown` whether it is the last word on its event,
-`$refused` whether it is a rejected event that is asked for and may be replayed; `$committed`
-whether its block was, `$doomed` whether a job has marked it. `$limb` and `$rest` cut a number in two limbs.
+one of `identities`, not set aside. `$event` are an event's columns but for its status, `$status` is what became of it,
+`$shown` whether it is the last word on its event, `$fits` whether it is that and fits a list's filters, `$refused`
+whether it is a rejected event that is asked for and may be replayed. `$committed` is whether its block was, `$doomed`
+whether a job has marked it, `$settled` what was settled when it was received. `$limb` and `$rest` cut a number in two
+limbs.
 """
 
 from collections.abc import Sequence
@@ -34,12 +36,12 @@ def whose(attribution: Attribution, identities: Sequence[str]) -> dict[str, Any]
 @cache
 def sql(name: str) -> str:
     """The text of `store/sql/NAME.sql`, with its pieces in place."""
-    aside = _piece("aside")
-    own = Template(_piece("own")).substitute(aside=aside)
-    pieces = {each: _piece(each) for each in ("counts", "status", "shown", "refused", "committed", "doomed")}
     text = (_SQL / f"{name}.sql").read_text()
-    return Template(text).safe_substitute(pieces, aside=aside, own=own, limb=LIMB, rest=(1 << LIMB) - 1)
+    for _ in range(2):  # a piece may hold others
+        text = Template(text).safe_substitute(_pieces(), limb=LIMB, rest=(1 << LIMB) - 1)
+    return text
 
 
-def _piece(name: str) -> str:
-    return (_SQL / "pieces" / f"{name}.sql").read_text().rstrip()
+@cache
+def _pieces() -> dict[str, str]:
+    return {each.name.removesuffix(".sql"): each.read_text().rstrip() for each in (_SQL / "pieces").iterdir()}

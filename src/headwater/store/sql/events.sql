@@ -1,22 +1,8 @@
 -- Events by id: one, a batch, or any hundred; of one that was replayed what became of it then. The ids give the months,
 -- the bloom filter the granules.
 SELECT
-    toString(id) AS event_id,
-    signal,
-    signal_id,
-    schema_version,
-    dialect,
-    identities,
-    name,
-    occurred_ms,
-    lane,
-    $status AS status,
-    reason,
-    detail,
-    data,
-    reference,
-    backfill_id,
-    block
+    $event,
+    $status AS status
 FROM events
 WHERE workspace = {workspace:String}
   AND id IN {ids:Array(UUID)}

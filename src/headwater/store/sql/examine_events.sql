@@ -1,16 +1,5 @@
 -- The events received in a stretch of time, with what was settled about them then, to be held against the log.
-SELECT
-    toString(id) AS event_id,
-    lane,
-    workspace,
-    dialect,
-    signal,
-    signal_id,
-    schema_version,
-    occurred_ms,
-    reason,
-    value,
-    replayed_ms
+SELECT $settled
 FROM events
 WHERE toYYYYMM(UUIDv7ToDateTime(id, 'UTC')) IN {months:Array(UInt32)}
   AND UUIDv7ToDateTime(id, 'UTC') >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')

@@ -1,16 +1,5 @@
 -- Some events of a month as they were replayed, to be held against the log.
-SELECT
-    toString(id) AS event_id,
-    lane,
-    workspace,
-    dialect,
-    signal,
-    signal_id,
-    schema_version,
-    occurred_ms,
-    reason,
-    value,
-    replayed_ms
+SELECT $settled
 FROM events
 WHERE toYYYYMM(UUIDv7ToDateTime(id, 'UTC')) = {month:UInt32}
   AND replayed_ms > 0

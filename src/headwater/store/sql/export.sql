@@ -1,31 +1,8 @@
 -- All events that fit, to be streamed, in no order: sorting would hold hundreds of megabytes. One thread, small blocks:
 -- an export is seldom in a hurry, and what else the machine does is. An empty string is a filter not set.
 SELECT
-    toString(id) AS event_id,
-    signal,
-    signal_id,
-    schema_version,
-    dialect,
-    identities,
-    name,
-    occurred_ms,
-    lane,
-    $status AS status,
-    reason,
-    detail,
-    data,
-    reference,
-    backfill_id,
-    block
+    $event,
+    $status AS status
 FROM events
-WHERE workspace = {workspace:String}
-  AND $shown
-  AND occurred_ms >= {from_ms:Int64}
-  AND occurred_ms < {to_ms:Int64}
-  AND ({identity:String} = '' OR has(identities, {identity:String}))
-  AND ({signal:String} = '' OR signal = {signal:String})
-  AND ({status:String} = '' OR $status = {status:String})
-  AND ({lane:String} = '' OR lane = {lane:String})
-  AND ({reference:String} = '' OR reference = {reference:String})
-  AND ({backfill:String} = '' OR backfill_id = {backfill:String})
+WHERE $fits
 SETTINGS max_threads = 1, max_block_size = 8192

@@ -1,21 +1,7 @@
 -- Rejected events that were not replayed, after a place in the list, newest first. An empty string is a filter not set.
 SELECT
-    toString(id) AS event_id,
-    signal,
-    signal_id,
-    schema_version,
-    dialect,
-    identities,
-    name,
-    occurred_ms,
-    lane,
-    'rejected' AS status,
-    reason,
-    detail,
-    data,
-    reference,
-    backfill_id,
-    block
+    $event,
+    'rejected' AS status
 FROM events
 WHERE $refused
   AND occurred_ms <= {after_ms:Int64}

@@ -1,0 +1,11 @@
+toString(id) AS event_id,
+    lane,
+    workspace,
+    dialect,
+    signal,
+    signal_id,
+    schema_version,
+    occurred_ms,
+    reason,
+    value,
+    replayed_ms
