@@ -420,6 +420,32 @@ def test_a_pending_event_names_the_profile_it_will_belong_to(parts: Parts, insig
     assert {event.profile_id for event in walk(insight, workspace)} == {profile_id(workspace, every)}
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_profiles_page_holds_what_is_joined_to_it_meanwhile(
+    parts: Parts, insight: Insight, workspace: str, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Whoever belongs to it is asked first; then a block is committed that makes it one with others."""
+    (key,) = ADA
+    sent = parts.send(workspace, Sent(1, ADA))[1]
+    parts.drain()
+    sent += parts.send(workspace, Sent(2, ("account:1", key)))[1]
+    newest, left = parts.tail.newest, list(range(2, times + 1))
+
+    def meanwhile(lane: Lane, whose: str) -> Any:
+        parts.drain()
+        if left:
+            n = left.pop()
+            sent.extend(parts.send(workspace, Sent(n + 1, (f"account:{n}", f"account:{n - 1}")))[1])
+            parts.drain()
+        return newest(lane, whose)
+
+    listed = insight.events_of(workspace, key, Filters()).data
+    assert ids(listed) == [str(each) for each in reversed(sent)], "while it is pending"
+    monkeypatch.setattr(parts.tail, "newest", meanwhile)
+    listed = insight.events_of(workspace, key, Filters()).data
+    assert ids(listed) == [str(each) for each in reversed(sent)], "and then"
+
+
 def test_an_event_belongs_to_its_first_identity_that_may_connect(
     parts: Parts, insight: Insight, workspace: str
 ) -> None:

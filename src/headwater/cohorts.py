@@ -5,7 +5,7 @@ workspace and sees nothing of another. Safe to use from threads.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -27,10 +27,12 @@ from headwater.rules.membership import (
     CohortPage,
     ConditionAnswer,
     ExplainAnswer,
+    HistoryAnswer,
     MemberAnswer,
     MemberPage,
     PreviewAnswer,
     SampleAnswer,
+    StepAnswer,
     csv_line,
     member_of,
     named,
@@ -38,7 +40,7 @@ from headwater.rules.membership import (
 from headwater.rules.names import check_name
 from headwater.rules.profile import profile_id, representative
 from headwater.signals import Signal
-from headwater.state.cohorts import FIRST, Change, Cohort, Member, Memberships, Place
+from headwater.state.cohorts import FIRST, NOTHING, Change, Cohort, Course, Member, Memberships, Place, Step
 
 MOST = 1000
 """Cohorts of a workspace: each is kept right with every event."""
@@ -49,6 +51,11 @@ MOST_IDENTITIES = 10_000
 SAMPLE = 10
 """Profiles that a preview shows."""
 
+SPAN = 24
+"""Steps of a history, unless it is said from when on."""
+MOST_STEPS = 1000
+
+_LENGTHS = {"hour": clock.HOUR_MS, "day": clock.DAY_MS}
 _DIGITS = 15  # of the milliseconds in a list's cursor
 _BITE = 2000  # members of an export taken at once
 _PIECE = 128 * 1024  # bytes of an export handed on at once
@@ -162,6 +169,33 @@ class Cohorts:
         more = encoded(str(found[limit - 1][0])) if len(found) > limit else None
         return ChangePage([self._change(workspace, change) for _, change in found[:limit]], more, as_of)
 
+    def history(
+        self, workspace: str, cohort_id: str, step: Literal["hour", "day"], from_ms: int | None, to_ms: int | None
+    ) -> HistoryAnswer:
+        """How many were in, by whole UTC hours or days, oldest first: up to now, and from when its first members were
+        found on, for before that nothing is known. Without `from_ms` the last `SPAN` steps.
+
+        What was erased never was: it is missing from all steps.
+        """
+        cohort, length, now = self._filled(workspace, cohort_id), _LENGTHS[step], clock.now_ms()
+        end = min(now if to_ms is None else to_ms - 1, now) // length + 1
+        start = end - SPAN if from_ms is None else from_ms // length
+        if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+            raise InvalidError("'from' must be before 'to'", "from")
+        start = max(start, (cohort.filled_ms or 0) // length)
+        if end - start > MOST_STEPS:
+            raise InvalidError(f"there are more than {MOST_STEPS} steps from 'from' to 'to'", "from")
+        if start >= end:
+            return HistoryAnswer([])
+        course = self._kept.course(cohort.id, start * length, length)
+        sizes = _sizes(course, now // length - start)
+        return HistoryAnswer(
+            [
+                StepAnswer(clock.to_iso((start + number) * length), of.entered, of.left, size)
+                for number, (of, size) in enumerate(sizes[: end - start])
+            ]
+        )
+
     def export(self, workspace: str, cohort_id: str, format_: Format) -> Iterator[bytes]:
         """All members in pieces, as CSV with a head or as NDJSON."""
         self._as_of(workspace)  # while the engine catches up, what is written down is old
@@ -236,6 +270,22 @@ class Cohorts:
             profile_id=profile_id(workspace, connected),
             identities=named(connected),
         )
+
+
+def _sizes(course: Course, running: int) -> list[tuple[Step, int]]:
+    """What happened in each step, the one that runs being the last, and the size at its end: counted back from those
+    who are in now. What a clock that was set back left behind now counts as of now."""
+    size, found = course.members, list[tuple[Step, int]]()
+    later = [of for number, of in course.steps.items() if number >= running]
+    for number in range(running, -1, -1):
+        of = course.steps.get(number, NOTHING) if number < running else _sum(later)
+        found.append((of, max(size, 0)))
+        size -= of.entered - of.left - of.merged
+    return found[::-1]
+
+
+def _sum(steps: Iterable[Step]) -> Step:
+    return Step(*map(sum, zip((0, 0, 0), *map(msgspec.structs.astuple, steps), strict=True)))
 
 
 def _cursor(cohort: Cohort) -> str:

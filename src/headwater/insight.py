@@ -16,19 +16,21 @@ import msgspec
 from headwater import clock
 from headwater.catalog.base import Definitions
 from headwater.errors import NotFoundError
-from headwater.events import MAX_BATCH, Lane, batch_of, event_ids
+from headwater.events import MAX_BATCH, Lane, Line, batch_of, event_ids, received_of
 from headwater.log.base import Reader
 from headwater.outcomes import Status
 from headwater.people import People
-from headwater.rules.answers import EventAnswer, Page, PipelineAnswer, Row, answer_of, rows_of
-from headwater.rules.filters import DEFAULT_LIMIT, TOP, Filters, Place
+from headwater.rules.answers import EventAnswer, Page, PipelineAnswer, Row, Wanted, answer_of, rows_of
+from headwater.rules.filters import DEFAULT_LIMIT, TOP, Filters, Place, identity_of
 from headwater.rules.profile import profile_id
 from headwater.state.base import State
 from headwater.store.base import Store
+from headwater.store.queries import whose
 from headwater.tail import Backlog, Entry, Tail
 
 _BITE = 2000  # events of an export taken from the log at once
 _PIECE = 128 * 1024  # bytes of an export handed on at once
+_TRIES = 4  # times that a profile's page is made, while what belongs to it changes meanwhile
 _REMEMBERED = 100_000  # profile ids kept during one export
 
 _rows = msgspec.json.Decoder(Row, strict=False)
@@ -71,13 +73,35 @@ class Insight:
 
     def events(self, workspace: str, filters: Filters, limit: int = DEFAULT_LIMIT, after: Place = TOP) -> Page:
         """Up to `limit` events behind `after`, newest first."""
+        return self._page("page", workspace, filters, limit, after)
+
+    def events_of(
+        self, workspace: str, key: str, filters: Filters, limit: int = DEFAULT_LIMIT, after: Place = TOP
+    ) -> Page:
+        """The same of the profile of an identity (`type:id`): those that belong to it, and those that were rejected or
+        reverted and would, or are pending and will. None where no event names it. Raises NotFoundError for a key that
+        is no identity."""
+        identity = identity_of(key)
+        if identity is None:
+            raise NotFoundError(f"'{key}' is no identity")
+        for _ in range(_TRIES):
+            of = _Owner(self._people, workspace, identity)
+            page = self._page("page_of", workspace, filters, limit, after, of)
+            if of.holds():
+                break
+        return page
+
+    def _page(
+        self, query: str, workspace: str, filters: Filters, limit: int, after: Place, of: "_Owner | None" = None
+    ) -> Page:
         want = limit + 1
         pending: list[Row] = []
         if filters.status is Status.PENDING:
-            pending = self._still_pending(workspace, filters, want, after)
+            pending = self._still_pending(workspace, filters, want, after, of)
         elif filters.status is None:
-            pending = self._pending(workspace, filters, want, after)
-        rows = self._store.rows("page", self._parameters(workspace, filters) | _behind(after, want))
+            pending = self._pending(workspace, filters, want, after, of)
+        asked = self._parameters(workspace, filters) | (of.parameters if of else {})
+        rows = self._store.rows(query, asked | _behind(after, want))
         known = _by_id(pending, msgspec.convert(rows, list[Row], strict=False))
         found = heapq.nlargest(want, known.values(), key=_place)
         more = found[limit - 1].place.encode() if len(found) > limit else None
@@ -135,16 +159,23 @@ class Insight:
         rows = self._store.rows("events", {"workspace": workspace, "ids": ids} | self._fates(workspace))
         return msgspec.convert(rows, list[Row], strict=False)
 
-    def _read(self, entries: Iterable[Entry], filters: Filters) -> list[Row]:
+    def _read(self, entries: Iterable[Entry], filters: Filters, of: "_Owner | None" = None) -> list[Row]:
         """The events of log records. One that is trimmed away has none: it is in the store, asked after this."""
         rows: list[Row] = []
+        wanted = of.admitted(filters.admits) if of else filters.admits
         for entry in entries:
             record = self._reader.record(entry.position, entry.lane)
-            if record and all(needle in record.lines for needle in _needles(filters)):
-                rows += rows_of(record.lines, record.dialect, record.lane, record.position, filters.admits)
+            if (
+                record
+                and all(needle in record.lines for needle in _needles(filters))
+                and (of is None or of.may_be_in(record.lines))
+            ):
+                rows += rows_of(record.lines, record.dialect, record.lane, record.position, wanted)
         return rows
 
-    def _pending(self, workspace: str, filters: Filters, want: int, after: Place) -> list[Row]:
+    def _pending(
+        self, workspace: str, filters: Filters, want: int, after: Place, of: "_Owner | None" = None
+    ) -> list[Row]:
         """The first `want` events behind `after` among the records that are not committed, newest first.
 
         Records are read by their newest event, and only until no other can hold an event for this page.
@@ -156,16 +187,18 @@ class Insight:
                     break
                 if entry.first_ms > min(after.occurred_ms, filters.to_ms):
                     continue
-                for row in self._read([entry], filters):
+                for row in self._read([entry], filters, of):
                     if row.place < after:
                         _keep(best, want, row)
         return [row for _, row in sorted(best, reverse=True)]
 
-    def _still_pending(self, workspace: str, filters: Filters, want: int, after: Place) -> list[Row]:
+    def _still_pending(
+        self, workspace: str, filters: Filters, want: int, after: Place, of: "_Owner | None" = None
+    ) -> list[Row]:
         """The same without those that are stored already, though their block is not committed."""
         found: list[Row] = []
         while True:
-            rows = self._pending(workspace, filters, want, after)
+            rows = self._pending(workspace, filters, want, after, of)
             reached = self._reached()
             doubtful = [row.event_id for row in rows if row.position < reached[row.lane]]
             stored = {row.event_id for row in self._stored(workspace, doubtful)}
@@ -229,6 +262,39 @@ class Insight:
         plans = self._state.plans()
         ends = {lane: plan.end for lane, plan in plans.items()}
         return {lane: max(cursor.position, ends.get(lane, 0)) for lane, cursor in self._state.cursors().items()}
+
+
+class _Owner:
+    """The profile whose events are asked for."""
+
+    def __init__(self, people: People, workspace: str, identity: str) -> None:
+        self._people = people
+        self._workspace = workspace
+        self._identity = identity
+        self._connected = people.connected(workspace, identity)
+        self._attribution = people.attribution(workspace)
+        self._needles = [msgspec.json.encode(each) for each in self._connected]
+        self.parameters = whose(self._attribution, self._connected)
+
+    def holds(self) -> bool:
+        """Whether it is still the same. If not, an event that a block stored meanwhile may be in neither the log nor
+        what was asked of the store: it may belong to an identity that the same block connected."""
+        of = self._people
+        return (of.connected(self._workspace, self._identity), of.attribution(self._workspace)) == (
+            self._connected,
+            self._attribution,
+        )
+
+    def admitted(self, admits: Wanted) -> Wanted:
+        return lambda line: admits(line) and self._owns(line)
+
+    def _owns(self, line: Line) -> bool:
+        """Whether a pending event will be this one's."""
+        received = received_of(line.id)
+        return self._identity in self._people.profile(self._workspace, line.identities, received, pending=True)
+
+    def may_be_in(self, lines: bytes) -> bool:
+        return any(needle in lines for needle in self._needles)
 
 
 class _Profiles:

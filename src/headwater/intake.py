@@ -157,7 +157,7 @@ class Intake:
             for index in indexes:
                 found = validator.faults(_data(draft, index))
                 if found:
-                    self._misfit(draft, index, [_schema_fault(index, draft.dialect.properties, each) for each in found])
+                    self._misfit(draft, index, [schema_fault(index, draft.dialect.properties, each) for each in found])
 
     def _misfit(self, draft: Draft, index: int, faults: list[Fault]) -> None:
         event, signal = draft.events[index], draft.signals[index]
@@ -273,8 +273,12 @@ def _data(draft: Draft, index: int) -> dict[str, Any]:
     """What the schema sees of an event's data."""
     event = draft.events[index]
     assert event is not None
-    data = event.data
-    if draft.dialect.nulls_absent and None in data.values():
+    return judged_data(draft.dialect, event.data)
+
+
+def judged_data(dialect: Dialect, data: dict[str, Any]) -> dict[str, Any]:
+    """What a schema sees of an event's data that came in this dialect."""
+    if dialect.nulls_absent and None in data.values():
         return {key: value for key, value in data.items() if value is not None}
     return data
 
@@ -364,7 +368,8 @@ def _part(lane: Lane, events: list[Event]) -> Part:
     return Part(lane, len(events), min(times), max(times), lines)  # type: ignore[type-var, arg-type]
 
 
-def _schema_fault(index: int, properties: str, fault: SchemaFault) -> Fault:
+def schema_fault(index: int, properties: str, fault: SchemaFault) -> Fault:
+    """A fault as it is told about an event, whose data are in the field `properties`."""
     return Fault(index, (properties, *fault.path), "schema", _words(fault))
 
 

@@ -130,6 +130,17 @@ def test_no_secret_is_kept(catalog: Catalog, workspace: str, settings: Settings)
         assert file.stat().st_mode & 0o077 == 0, file
 
 
+def test_a_key_is_known_by_its_id_as_long_as_it_is_good(catalog: Catalog, workspace: str, reopen: Open) -> None:
+    key, text = catalog.create_key(ME, workspace, "k", frozenset(("read",)))
+    short, _ = catalog.create_key(ME, workspace, "short", frozenset(("read",)), expires_ms=now_ms() + 200)
+    assert catalog.key(key.id) == reopen().key(key.id) == key and key.principal == catalog.principal(text)
+    assert catalog.key(short.id) is not None and catalog.key("key_00000000") is None
+    time.sleep(0.25)
+    assert catalog.key(short.id) is None
+    catalog.revoke_key(ME, workspace, key.id)
+    assert catalog.key(key.id) is None
+
+
 def test_keys_stay_in_their_workspace(catalog: Catalog, workspace: str) -> None:
     other = catalog.create_workspace(ME, "other")[0].id
     key, text = catalog.create_key(ME, other, "theirs", frozenset(("read",)))
@@ -425,6 +436,17 @@ def test_a_key_made_outside_works_at_once(catalog: Catalog, workspace: str, reop
     for _ in range(20):
         _, text = reopen().create_key("command-line", workspace, "made outside", frozenset(("ingest",)))
         assert catalog.principal(text) is not None
+
+
+def test_what_was_noted_is_known_by_its_action(catalog: Catalog, workspace: str, reopen: Open) -> None:
+    other = catalog.create_workspace(ME, "other")[0].id
+    began = now_ms()
+    for at, target in ((workspace, "ses_1"), (other, "ses_2")):
+        catalog.note(ME, at, "session.end", target)
+    catalog.note(ME, workspace, "session.create", "ses_3")
+    found = reopen().noted("session.end", began)
+    assert [target for target, _ in found] == ["ses_1", "ses_2"] and all(at >= began for _, at in found)
+    assert catalog.noted("session.end", now_ms() + 1) == []
 
 
 def test_a_key_revoked_outside_is_refused_soon(catalog: Catalog, workspace: str, reopen: Open) -> None:

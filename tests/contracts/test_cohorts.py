@@ -11,12 +11,12 @@ from pathlib import Path
 
 import apsw
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import ConflictError, StartError, UnavailableError
 from headwater.state import cohorts_sqlite
-from headwater.state.cohorts import FIRST, Change, Cohort, Member, Memberships, Rename
+from headwater.state.cohorts import FIRST, Change, Cohort, Course, Member, Memberships, Rename, Step
 from headwater.state.cohorts_sqlite import SqliteMemberships
 
 Adapter = Callable[[Path], Memberships]
@@ -180,6 +180,73 @@ def test_changes_are_applied_all_or_none(kept: Memberships) -> None:
     kept.apply([])
     kept.apply([left("a", ADA, 3)])
     assert members(kept, "a") == {}
+
+
+def test_a_course_counts_what_happened_by_steps(kept: Memberships) -> None:
+    kept.add(cohort("a"))
+    kept.add(cohort("b"))
+    kept.fill("coh_a", [ADA], 5)
+    assert kept.course("coh_a", 0, 10) == Course(1, {}) and kept.course("coh_none", 0, 10) == Course(0, {})
+    kept.apply([entered("a", BOB, 10), entered("b", BOB, 10), left("a", ADA, 19), entered("a", EVE, 20)])
+    kept.apply([left("a", EVE, 39), left("a", EVE, 40)])  # the second changes nothing
+    assert kept.course("coh_a", 0, 10) == Course(1, {1: Step(1, 1, 0), 2: Step(1, 0, 0), 3: Step(0, 1, 0)})
+    assert kept.course("coh_a", 20, 10) == Course(1, {0: Step(1, 0, 0), 1: Step(0, 1, 0)})
+    assert kept.course("coh_a", 41, 10) == Course(1, {})
+
+
+def test_a_course_knows_of_members_that_became_one(kept: Memberships) -> None:
+    kept.add(cohort("a"))
+    kept.apply([entered("a", ADA, 1), entered("a", BOB, 2)])
+    kept.apply([], [Rename("coh_a", BOB, EVE, 3)])  # alone: the membership goes on
+    assert kept.course("coh_a", 0, 10) == Course(2, {0: Step(2, 0, 0)})
+    for _ in range(2):
+        kept.apply([], [Rename("coh_a", EVE, ADA, 11), Rename("coh_a", "account:1", ADA, 11)])
+    assert kept.course("coh_a", 0, 10) == Course(1, {0: Step(2, 0, 0), 1: Step(0, 0, 1)})
+    kept.erase(WORKSPACE, [ADA, BOB, EVE])
+    assert kept.course("coh_a", 0, 10) == Course(0, {})
+    kept.apply([entered("a", ADA, 1), entered("a", BOB, 2)], [])
+    for _ in range(2):  # taken apart and joined within one millisecond
+        kept.apply([], [Rename("coh_a", BOB, ADA, 11)])
+        kept.apply([entered("a", BOB, 11)])
+    assert kept.course("coh_a", 0, 10) == Course(2, {0: Step(2, 0, 0), 1: Step(2, 0, 2)})
+    kept.apply([], [Rename("coh_a", BOB, ADA, 12)])
+    kept.remove("coh_a")
+    kept.add(cohort("a"))
+    assert kept.course("coh_a", 0, 10) == Course(0, {})
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd"), st.sampled_from(("in", "out", "one", "gone"))),
+        max_size=30,
+    )
+)
+@settings(deadline=None)  # every step is a commit
+def test_a_course_leads_to_the_members(
+    opened: Adapter, tmp_path_factory: pytest.TempPathFactory, did: list[tuple[str, str, str]]
+) -> None:
+    """Counted back from now, there is nobody before the first; and never fewer than that on the way."""
+    kept = opened(tmp_path_factory.mktemp("course") / "cohorts.db")
+    kept.add(cohort("a"))
+    for at_ms, (one, other, what) in enumerate(did):
+        match what:
+            case "in":
+                kept.apply([entered("a", one, at_ms)])
+            case "out":
+                kept.apply([left("a", one, at_ms)])
+            case "one":
+                kept.apply([], [Rename("coh_a", one, other, at_ms)])
+            case "gone":
+                kept.erase(WORKSPACE, "abcd")
+    course = kept.course("coh_a", 0, 3)
+    assert course.members == len(members(kept, "a"))
+    sizes, size = list[int](), course.members
+    for _, step in sorted(course.steps.items(), reverse=True):
+        sizes.append(size)
+        size -= step.entered - step.left - step.merged
+    assert size == 0 and all(each >= 0 for each in sizes)
+    assert sum(step.entered for step in course.steps.values()) == sum(each.entered for each in history(kept, "a"))
+    kept.close()
 
 
 def test_history_is_walked_by_number(kept: Memberships) -> None:

@@ -85,6 +85,8 @@ def test_never_more_than_the_limit(requests: list[tuple[int, str, int, bool, boo
                 await quotas.give_back({signal: given}, window)
                 taken = 0
             kept[newest, signal] = used + taken
+            assert await quotas.used("ab", newest) == {each: kept.get((newest, each), 0) for each in "ab"}
+            assert await quotas.used("ab", newest + 1) == {"a": 0, "b": 0}
         assert all(count <= 10 for count in kept.values())
 
     asyncio.run(run())

@@ -15,6 +15,7 @@ import uvicorn
 from headwater.events import Lane
 from headwater.pipeline import LaneStatus, Status
 from headwater.rules import answers
+from headwater.search import Search
 from headwater.state.base import Cursor
 from headwater.web import models, openapi, query
 from headwater.web.engine import engine_app
@@ -36,7 +37,7 @@ class Engine:
             lambda: self.status or parts.pipeline.status(),
             parts.store,
             parts.live,
-            router(parts.profiles),
+            router(parts.profiles, parts.insight, Search(parts.store, parts.state, parts.people, parts.catalog)),
         )
         self.server = uvicorn.Server(uvicorn.Config(app, uds=str(socket), lifespan="off", log_level="error"))
         self.thread = threading.Thread(target=self.server.run)
@@ -339,8 +340,12 @@ def test_its_figures(parts: Parts, engine: Engine, workspace: str) -> None:
 
 
 def test_it_is_documented(parts: Parts) -> None:
-    paths = openapi.document([*query.router(parts.insight).routes, *router(parts.profiles).routes])["paths"]
-    for path in ("/v1/events", "/v1/events/export", "/v1/events/{id}", "/v1/batches/{id}", "/v1/profiles/{key}"):
+    nobody: Any = None
+    routes = [*query.router(parts.insight).routes, *router(parts.profiles, parts.insight, nobody).routes]
+    paths = openapi.document(routes)["paths"]
+    of_events = ("/v1/events", "/v1/events/export", "/v1/events/{id}", "/v1/batches/{id}")
+    of_profiles = ("/v1/profiles", "/v1/profiles/{key}", "/v1/profiles/{key}/events")
+    for path in (*of_events, *of_profiles):
         call = paths[path]["get"]
         assert call["summary"] and call["description"] and "503" in call["responses"]
         names = [parameter["name"] for parameter in call["parameters"]]

@@ -292,7 +292,7 @@ class Space:
         place = int(np.searchsorted(roots, root))
         if place < len(roots) and roots[place] == root and holds[place]:
             outcome.renames.append(
-                Rename(living.cohort.id, self.population.identities[node], self.population.identities[root])
+                Rename(living.cohort.id, self.population.identities[node], self.population.identities[root], now)
             )
             living.members[root] = True
         else:
@@ -316,7 +316,7 @@ class Space:
             else:
                 staying[root] = True
                 if root != node:
-                    outcome.renames.append(Rename(living.cohort.id, identity, self.population.identities[root]))
+                    outcome.renames.append(Rename(living.cohort.id, identity, self.population.identities[root], now))
         for root in np.flatnonzero(living.members & ~staying).tolist():
             outcome.changes.append(Change(living.cohort.id, self.population.identities[root], now, True, kind))
         return outcome

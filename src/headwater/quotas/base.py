@@ -1,6 +1,6 @@
 """Quotas: who may still send how many events of a signal in this minute."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from headwater.rules.quota import Grant, Want
@@ -16,6 +16,9 @@ class Quotas(Protocol):
     async def grant(self, wants: Mapping[str, Want], window: int, whole: bool) -> dict[str, Grant]:
         """Takes from each signal's window what fits, by signal id; with `whole`, all wants or (when one does not
         fit) nothing: then each grant tells what could have been given, and nothing is used up."""
+
+    async def used(self, signal_ids: Iterable[str], window: int) -> dict[str, int]:
+        """Events granted in the window so far, by signal id: 0 for a signal of which none was."""
 
     async def give_back(self, grants: Mapping[str, Grant], window: int) -> None:
         """Undoes a grant whose events did not become durable."""

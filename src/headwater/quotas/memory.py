@@ -35,6 +35,10 @@ class MemoryQuotas:
             self._used[signal_id] = self._used.get(signal_id, 0) + given.count
         return grants
 
+    async def used(self, signal_ids: Iterable[str], window: int) -> dict[str, int]:
+        known = self._used if window == self._window else {}
+        return {signal_id: known.get(signal_id, 0) for signal_id in signal_ids}
+
     async def give_back(self, grants: Mapping[str, Grant], window: int) -> None:
         if window == self._window:
             for signal_id, given in grants.items():

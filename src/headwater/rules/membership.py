@@ -91,6 +91,23 @@ class ChangeAnswer(msgspec.Struct, gc=False):
     identities: list[Identity]
 
 
+class StepAnswer(msgspec.Struct, gc=False):
+    """One step of a cohort's history."""
+
+    at: str
+    """When it begins."""
+    entered: int
+    left: int
+    size: int
+    """At its end; of the last one, now."""
+
+
+class HistoryAnswer(msgspec.Struct):
+    """`GET /v1/cohorts/{id}/history`."""
+
+    data: list[StepAnswer]
+
+
 class CohortPage(msgspec.Struct):
     data: list[CohortAnswer]
     next: str | None

@@ -51,17 +51,41 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 class Rename(msgspec.Struct, frozen=True, gc=False):
     """A member's profile stands under another identity now; `since` stays, and no change is written down.
 
-    Where `new` is a member already, it stays as it is and `old` goes; where `old` is none nothing happens.
+    Where `new` is a member already, it stays as it is and `old` goes: there is a member less, though nobody left. Where
+    `old` is none nothing happens.
     """
 
     cohort: str
     old: str
     new: str
+    at_ms: int = 0
+    """When it was found."""
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
     identity: str
     since_ms: int
+
+
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """What happened to a cohort in one span of time."""
+
+    entered: int
+    left: int
+    merged: int
+    """Members that became one profile with another member."""
+
+
+NOTHING = Step(0, 0, 0)
+
+
+class Course(msgspec.Struct, frozen=True):
+    """How a cohort came to have the members it has."""
+
+    members: int
+    """Now."""
+    steps: dict[int, Step]
+    """By number, from 0 on; one in which nothing happened is left out."""
 
 
 class Memberships(Protocol):
@@ -128,5 +152,9 @@ class Memberships(Protocol):
         self, cohort_id: str, before: int | None, limit: int, identities: Sequence[str] | None = None
     ) -> Sequence[tuple[int, Change]]:
         """Newest first, each with its number; only those numbered below `before`, and of these identities."""
+
+    def course(self, cohort_id: str, from_ms: int, step_ms: int) -> Course:
+        """Its members, and all that happened from then on, in steps of so long; both of one moment. Merges of an older
+        headwater are not known."""
 
     def close(self) -> None: ...

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import add
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ import apsw
 import msgspec
 
 from headwater.errors import ConflictError
-from headwater.state.cohorts import Change, Cohort, Kind, Member, Place, Rename
+from headwater.state.cohorts import NOTHING, Change, Cohort, Course, Kind, Member, Place, Rename, Step
 from headwater.state.database import opened, told, wiped
 from headwater.transactions import transaction
 
@@ -58,6 +59,14 @@ _SCHEMA = (
     """
     CREATE INDEX changes_by_event ON changes (event_id) WHERE event_id IS NOT NULL; -- what one event led to
     """,
+    """
+    CREATE INDEX changes_by_time ON changes (cohort, at_ms, entered); -- all that is asked, counted there
+    CREATE TABLE merges ( -- members that became one profile with another member, so that nobody left
+        cohort INTEGER NOT NULL, at_ms INTEGER NOT NULL, identity TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX merges_by_time ON merges (cohort, at_ms);
+    CREATE INDEX merges_of_identity ON merges (identity, cohort);
+    """,
 )
 """One entry a version; a file of version n has run the first n."""
 
@@ -93,6 +102,17 @@ _CHANGES_OF = """
     ORDER BY number DESC LIMIT :limit
 """
 
+_MERGED = "INSERT INTO merges VALUES (?, ?, ?)"
+_COURSE = """
+    SELECT -1, count(*), 0, 0 FROM members WHERE cohort = :cohort
+    UNION ALL
+    SELECT (at_ms - :from) / :step, sum(entered), sum(1 - entered), 0 FROM changes INDEXED BY changes_by_time
+    WHERE cohort = :cohort AND at_ms >= :from GROUP BY 1
+    UNION ALL
+    SELECT (at_ms - :from) / :step, 0, 0, count(*) FROM merges INDEXED BY merges_by_time
+    WHERE cohort = :cohort AND at_ms >= :from GROUP BY 1
+"""
+
 _CAUSED = """
     SELECT cohorts.id, cohorts.name, identity, at_ms, entered, kind, event_id
     FROM changes INDEXED BY changes_by_event JOIN cohorts ON cohorts.number = changes.cohort
@@ -107,6 +127,11 @@ _ERASE_CHANGES = """
     WHERE cohort IN (SELECT number FROM cohorts WHERE workspace = ?) AND identity = ?
 """
 
+_ERASE_MERGES = """
+    DELETE FROM merges INDEXED BY merges_of_identity
+    WHERE cohort IN (SELECT number FROM cohorts WHERE workspace = ?) AND identity = ?
+"""
+
 _CUT_MEMBERS = """
     DELETE FROM members WHERE cohort = :number AND identity IN (
         SELECT identity FROM members WHERE cohort = :number LIMIT :piece
@@ -114,6 +139,9 @@ _CUT_MEMBERS = """
 """
 _CUT_CHANGES = """
     DELETE FROM changes WHERE number IN (SELECT number FROM changes WHERE cohort = :number LIMIT :piece)
+"""
+_CUT_MERGES = """
+    DELETE FROM merges WHERE rowid IN (SELECT rowid FROM merges WHERE cohort = :number LIMIT :piece)
 """
 
 
@@ -204,12 +232,18 @@ class SqliteMemberships:
             moves = [(number, each) for each in renames if (number := self._numbers.get(each.cohort)) is not None]
             for number, each in moves:
                 if each.old != each.new:
-                    self._write.execute(_MOVE, (each.new, number, each.old))
-                    self._write.execute(_LEAVE, (number, each.old))
+                    self._rename(number, each)
             for change in changes:
                 number = self._numbers.get(change.cohort)
                 if number is not None and self._moved(number, change):
                     self._write.execute(_NOTE, (number, *_noted(change)))
+
+    def _rename(self, number: int, each: Rename) -> None:
+        self._write.execute(_MOVE, (each.new, number, each.old))
+        moved = self._write.changes()
+        self._write.execute(_LEAVE, (number, each.old))
+        if not moved and self._write.changes():
+            self._write.execute(_MERGED, (number, each.at_ms, each.old))
 
     def caused(self, workspace: str, event_id: str) -> Sequence[tuple[str, Change]]:
         return [
@@ -222,6 +256,7 @@ class SqliteMemberships:
         with self._writing, transaction(self._write):
             self._write.executemany(_ERASE_MEMBER, gone)
             self._write.executemany(_ERASE_CHANGES, gone)
+            self._write.executemany(_ERASE_MERGES, gone)
 
     def wipe(self) -> bool:
         with self._writing, self._reading:
@@ -246,6 +281,15 @@ class SqliteMemberships:
             for number, identity, at_ms, entered, kind, event_id in found
         ]
 
+    def course(self, cohort_id: str, from_ms: int, step_ms: int) -> Course:
+        about = {"cohort": self._numbers.get(cohort_id), "from": from_ms, "step": step_ms}
+        (_, members, *_), *found = self._told(_COURSE, about)  # one statement sees one moment
+        steps: dict[int, Step] = {}
+        for number, *counts in found:
+            known = steps.get(number, NOTHING)
+            steps[number] = Step(*map(add, msgspec.structs.astuple(known), counts))
+        return Course(members, steps)
+
     def close(self) -> None:
         """Idempotent."""
         with self._writing, self._reading:
@@ -264,6 +308,7 @@ class SqliteMemberships:
         """Deletes what is left of a cohort that was removed, and then the note that it was."""
         self._cut(_CUT_MEMBERS, number)
         self._cut(_CUT_CHANGES, number)
+        self._cut(_CUT_MERGES, number)
         with self._writing, transaction(self._write):
             self._write.execute("DELETE FROM removed WHERE number = ?", (number,))
 

@@ -12,7 +12,6 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from headwater.errors import ForbiddenError, InvalidError, UnavailableError
-from headwater.web.models import Problem
 from headwater.web.problems import MEDIA_TYPE
 from headwater.web.proxy import CHANGED
 
@@ -53,7 +52,7 @@ _ERRORS = {
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors of a route for the OpenAPI document: these, and those that every route has."""
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": _ERRORS[status], "content": content} for status in (401, 403, 503, *statuses)}
 
 
@@ -61,7 +60,8 @@ def check_names(names: Sequence[str], known: Sequence[str]) -> None:
     """Raises InvalidError for a parameter that is not known, or given twice."""
     for name in names:
         if name not in known:
-            raise InvalidError(f"'{name}' is no parameter here; there are {', '.join(known)}", name)
+            there_are = f"there are {', '.join(known)}" if known else "there are none"
+            raise InvalidError(f"'{name}' is no parameter here; {there_are}", name)
         if names.count(name) > 1:
             raise InvalidError(f"'{name}' is given more than once", name)
 

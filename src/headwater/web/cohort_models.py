@@ -116,6 +116,19 @@ class ChangeAnswer(BaseModel):
     identities: list[IdentityAnswer]
 
 
+class HistoryStep(BaseModel):
+    """One step of a cohort's history."""
+
+    at: str = Field(description="When it begins: a whole UTC hour or day.", examples=["2026-11-22T04:00:00.000Z"])
+    entered: int = Field(examples=[3])
+    left: int = Field(examples=[1])
+    size: int = Field(description="At its end; of the last one, now.", examples=[42])
+
+
+class HistoryAnswer(BaseModel):
+    data: list[HistoryStep] = Field(description="Oldest first, without a gap.")
+
+
 class CohortPage(BaseModel):
     data: list[CohortAnswer]
     next: str | None = Field(description="Give it as `cursor` for the next page; null on the last one.")

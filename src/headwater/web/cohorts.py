@@ -1,13 +1,13 @@
 """Cohorts over HTTP. Questions need the scope `read`, changes the scope `admin`."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from headwater.cohorts import Cohorts, Format
-from headwater.rules.filters import DEFAULT_LIMIT
+from headwater.rules.filters import DEFAULT_LIMIT, parse
 from headwater.web.asking import MAY_CHANGE, NDJSON, NO_CONTENT, Exports, Threads, Workspace, errors, takes
 from headwater.web.cohort_models import (
     ChangePage,
@@ -16,10 +16,12 @@ from headwater.web.cohort_models import (
     CohortPage,
     CohortPatch,
     ExplainAnswer,
+    HistoryAnswer,
     MemberPage,
     PreviewAnswer,
     PreviewBody,
 )
+from headwater.web.keys import KEY
 from headwater.web.parameters import Cursor, Limit
 
 TAG = "Cohorts"
@@ -30,6 +32,10 @@ Identity = Annotated[
     str | None, Query(description="Changes of the profile that this identity belongs to: `type:id`, `+` as `%2B`.")
 ]
 As = Annotated[Format, Query(description="What the file is.")]
+
+From = Annotated[str | None, Query(alias="from", description="A time in the first step; ISO 8601, UTC without a zone.")]
+To = Annotated[str | None, Query(description="The first time after the last step, likewise.")]
+Length = Annotated[Literal["hour", "day"], Query(description="How long a step is.")]
 
 _MEDIA: dict[Format, str] = {"csv": "text/csv; charset=utf-8", "ndjson": NDJSON}
 _FILE: dict[str, Any] = {
@@ -130,7 +136,7 @@ def _asked(routes: APIRouter, cohorts: Cohorts, threads: Threads) -> None:
         return await threads.answer(lambda: cohorts.members(workspace, id, limit, cursor))
 
     @routes.get(
-        "/v1/cohorts/{id}/members/{key:path}",
+        f"/v1/cohorts/{{id}}/members/{KEY}",
         summary="Why somebody is in, or is not",
         response_model=ExplainAnswer,
         responses=errors(400, 404),
@@ -155,6 +161,24 @@ def _asked(routes: APIRouter, cohorts: Cohorts, threads: Threads) -> None:
     ) -> Response:
         """Newest first, each with its cause. The first members, found when the cohort was made, did not enter."""
         return await threads.answer(lambda: cohorts.changes(workspace, id, limit, cursor, identity))
+
+    @routes.get(
+        "/v1/cohorts/{id}/history",
+        summary="How its size went",
+        response_model=HistoryAnswer,
+        responses=errors(400, 404),
+        dependencies=[takes("from", "to", "step")],
+    )
+    async def history(
+        request: Request, workspace: Workspace, id: Id, from_: From = None, to: To = None, step: Length = "hour"
+    ) -> Response:
+        """By whole UTC hours or days, up to now, at most 1,000 of them; without `from` the last 24. It is known from
+        the moment on when the cohort's first members were found; steps that ended before are left out. Members that
+        turn out to be one profile are one less, though nobody left. Whoever was erased is in no step."""
+        asked = parse(request.query_params)
+        from_ms = None if from_ is None else asked.from_ms
+        to_ms = None if to is None else asked.to_ms
+        return await threads.answer(lambda: cohorts.history(workspace, id, step, from_ms, to_ms))
 
     @routes.get(
         "/v1/cohorts/{id}/export",

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from headwater.rules.filters import DEFAULT_LIMIT
 from headwater.web.asking import MAY_CHANGE, Threads, Workspace, errors, takes
+from headwater.web.keys import KEY
 from headwater.web.parameters import Cursor, Limit
 from headwater.web.profiles import TAG, Key
 
@@ -49,7 +50,7 @@ def router(erasures: Erasures) -> APIRouter:
     threads = Threads()
 
     @routes.delete(
-        "/v1/profiles/{key:path}",
+        f"/v1/profiles/{KEY}",
         summary="Erase a person",
         status_code=202,
         response_model=ErasureAnswer,

@@ -73,6 +73,19 @@ class CohortOfProfile(BaseModel):
     name: str = Field(examples=["Loyal customers"])
 
 
+class FoundProfile(BaseModel):
+    """A profile as a search shows it."""
+
+    id: str = Field(examples=["prf_5Qp0cXQkQ2x0YhV7mB1nZt"])
+    name: str | None = Field(description="The newest that its events gave.", examples=["Ada"])
+    identities: list[IdentityAnswer] = Field(description="All of its own.")
+
+
+class FoundAnswer(BaseModel):
+    data: list[FoundProfile]
+    next: None = Field(description="There is one page: a longer text finds the rest.")
+
+
 class NotConnectedAnswer(BaseModel):
     """Two identities that events named together, and that are not connected by it all the same."""
 
