@@ -13,6 +13,7 @@ from headwater.catalog.reading import CatalogReader
 from headwater.clock import now_ms
 from headwater.config import Settings
 from headwater.events import Batch, Lane, Part, event_ids, new_batch_id
+from headwater.feed import Feed
 from headwater.insight import Insight
 from headwater.live.live import Live
 from headwater.log.files import FilesAppender, FilesReader
@@ -80,6 +81,8 @@ class Parts:
         self.catalog = CatalogReader(directory / "catalog.db")
         self.memberships = SqliteMemberships(directory / "cohorts.db")
         self.live = Live(self.reader, store, self.state, self.people, self.catalog, self.memberships)
+        self.tail = Tail(self.reader, self.state.cursors)
+        self.feed = Feed(self.reader, self.tail, self.catalog, now_ms())
         self.moment: Callable[[str], None] = lambda _: None
         self.pipeline = Pipeline(
             self.reader,
@@ -90,9 +93,9 @@ class Parts:
             linger=0,
             stored=self._stored,
             excluded=lambda workspace: self.people.attribution(workspace).excluded,
+            told=lambda records: self.feed.told(records),
         )
         self.pipeline.recover()
-        self.tail = Tail(self.reader, self.state.cursors)
         self.insight = Insight(store, self.state, self.people, self.catalog, self.reader, self.tail)
         self.profiles = Profiles(store, self.people, self.catalog, self.memberships)
 

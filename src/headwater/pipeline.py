@@ -92,7 +92,7 @@ class Pipeline:
     `linger` is in seconds, see `LINGER`. `relieve` is called when the disk is full: it makes some room, if it can.
     `stored` is told whenever cursors moved, with the links of the block that was committed. `needed` says from which
     position on the log is still read by somebody else, None for none. `excluded` tells a workspace's backfills whose
-    events link nothing.
+    events link nothing. `told` gets the records of each block that was committed; it must neither fail nor take time.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class Pipeline:
         stored: Callable[[Collection[Link]], None] = lambda _: None,
         needed: Callable[[], int | None] = lambda: None,
         excluded: Callable[[str], Collection[str]] = lambda _: (),
+        told: Callable[[Sequence[Record]], None] = lambda _: None,
     ) -> None:
         self._reader = reader
         self._store = store
@@ -121,6 +122,7 @@ class Pipeline:
         self._stored = stored
         self._needed = needed
         self._excluded = excluded
+        self._told = told
         self._commands = Commands()
         self._ended = False
         """The thread is there no more."""
@@ -268,6 +270,7 @@ class Pipeline:
         self._state.commit(plan, links, upcoming.plan if upcoming else None)
         self._lanes[plan.lane] = LaneStatus(Cursor(plan.end, plan.block), known.blocks + 1, known.events + work.count)
         self._seen[plan.lane] = plan.end
+        self._told(work.records)
         if upcoming:
             self._upcoming[plan.lane] = upcoming
         self._stored(links)

@@ -104,10 +104,17 @@ class Tail:
         """The same of one workspace alone."""
         with self._lock:
             self._refresh()
-            queues = {lane: list(tail.queue) for lane, tail in self._lanes.items()}
-        return [
-            _backlog(lane, [entry for entry in queue if entry.workspace == workspace]) for lane, queue in queues.items()
-        ]
+            return [tail.backlog_of(lane, workspace) for lane, tail in self._lanes.items()]
+
+    def waiting(self) -> dict[str, list[Backlog]]:
+        """The same of every workspace that has something to do, at one moment."""
+        with self._lock:
+            self._refresh()
+            known = {workspace for tail in self._lanes.values() for workspace in tail.tallies}
+            return {
+                workspace: [tail.backlog_of(lane, workspace) for lane, tail in self._lanes.items()]
+                for workspace in known
+            }
 
     def _refresh(self) -> None:
         """Forgets what was committed, takes in what was appended: the work grows with what is new, not with what is."""
@@ -136,9 +143,35 @@ def _entry(head: Head, lane: Lane) -> Entry:
     return Entry(*about, share.count, share.first_ms, share.last_ms, head.replay)
 
 
-def _backlog(lane: Lane, entries: list[Entry]) -> Backlog:
-    oldest = min((entry.received_ms for entry in entries), default=None)
-    return Backlog(lane, sum(entry.count for entry in entries), sum(entry.size for entry in entries), oldest)
+class _Tally:
+    """What a run of entries adds up to; they come and go in the log's order."""
+
+    __slots__ = ("_bytes", "_events", "_minima")
+
+    def __init__(self) -> None:
+        self._events = 0
+        self._bytes = 0
+        self._minima: deque[Entry] = deque()
+        """Entries before which none was received later: the first is the oldest of all."""
+
+    def add(self, entry: Entry) -> None:
+        self._events += entry.count
+        self._bytes += entry.size
+        while self._minima and self._minima[-1].received_ms >= entry.received_ms:
+            self._minima.pop()
+        self._minima.append(entry)
+
+    def drop(self, entry: Entry) -> bool:
+        """Takes the first one off again. Whether none is left."""
+        self._events -= entry.count
+        self._bytes -= entry.size
+        if self._minima[0] is entry:
+            self._minima.popleft()
+        return not self._minima
+
+    def backlog(self, lane: Lane) -> Backlog:
+        oldest = self._minima[0].received_ms if self._minima else None
+        return Backlog(lane, self._events, self._bytes, oldest)
 
 
 class _LaneTail:
@@ -153,10 +186,9 @@ class _LaneTail:
         self.replays: dict[bytes, deque[Entry]] = {}
         self.ranked: list[Entry] = []
         """By `last_ms`; may still hold entries before `start`."""
-        self._minima: deque[Entry] = deque()
-        """Entries before which (in the queue) none was received later: the first is the oldest of all."""
-        self._events = 0
-        self._bytes = 0
+        self.tallies: dict[str, _Tally] = {}
+        """Of the workspaces that have entries."""
+        self._all = _Tally()
 
     def add(self, entries: list[Entry]) -> None:
         """Takes in entries that follow the ones here in the log."""
@@ -176,16 +208,18 @@ class _LaneTail:
         while self.queue and self.queue[0].position < start:
             entry = self.queue.popleft()
             self._drop(entry)
-            self._events -= entry.count
-            self._bytes -= entry.size
-        while self._minima and self._minima[0].position < start:
-            self._minima.popleft()
+            self._all.drop(entry)
+            if self.tallies[entry.workspace].drop(entry):
+                del self.tallies[entry.workspace]
         if len(self.ranked) > 2 * len(self.queue) + _MANY:
             self.ranked = [entry for entry in self.ranked if entry.position >= start]
 
     def backlog(self, lane: Lane) -> Backlog:
-        oldest = self._minima[0].received_ms if self._minima else None
-        return Backlog(lane, self._events, self._bytes, oldest)
+        return self._all.backlog(lane)
+
+    def backlog_of(self, lane: Lane, workspace: str) -> Backlog:
+        tally = self.tallies.get(workspace)
+        return tally.backlog(lane) if tally else Backlog(lane, 0, 0, None)
 
     def _append(self, entry: Entry) -> None:
         self.queue.append(entry)
@@ -193,11 +227,8 @@ class _LaneTail:
             self.replays.setdefault(entry.batch, deque()).append(entry)
         else:
             self.by_batch[entry.batch] = entry
-        self._events += entry.count
-        self._bytes += entry.size
-        while self._minima and self._minima[-1].received_ms >= entry.received_ms:
-            self._minima.pop()
-        self._minima.append(entry)
+        self._all.add(entry)
+        self.tallies.setdefault(entry.workspace, _Tally()).add(entry)
 
     def _drop(self, entry: Entry) -> None:
         """The oldest one of its batch."""

@@ -27,6 +27,10 @@ PACE_BYTES = 5_000
 TAKE_SECONDS = 15
 """An answer's client must take PACE_BYTES of it in each such span; longer, for it may work on what it has."""
 
+STALL_SECONDS = 30
+"""What is told bit by bit, for hours perhaps, is taken bit by bit: whoever has something to take and takes none of it
+for so long reads nothing, or is gone."""
+
 
 class Pace:
     """Whether a count that only grows has grown enough."""

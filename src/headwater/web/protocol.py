@@ -56,6 +56,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._running: Any = None
         self._taken = True
         self._taking: patience.Pace | None = None
+        self._stall = 0, 0.0
+        """How much of what is being answered was taken, and since when no more of it is."""
         if not self.places.give(self, self.connections):
             self._reply(503)
 
@@ -246,6 +248,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Called every second or so: ends what has taken too long."""
         if self.flow.write_paused or self._phase == _ENDING or (self._phase == _IDLE and not self._taken):
             self._look_at_taking(now)
+        elif self._owed:
+            self._look_for_stall(now)
         if self.transport.is_closing() or (self._last_word is not None and self._phase != _ENDING):
             return
         age = now - self._since
@@ -284,6 +288,14 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._taking is None:
             self._taking = patience.Pace(patience.TAKE_SECONDS, taken, now)
         elif self._taking.too_slow(taken, now):
+            self.cut()
+
+    def _look_for_stall(self, now: float) -> None:
+        """Cuts a client that takes nothing of a long answer, though there is not yet enough of it to wait for him."""
+        waits, taken = patience.untaken(self.transport)
+        if not waits or not taken or taken != self._stall[0]:
+            self._stall = taken, now
+        elif now - self._stall[1] > patience.STALL_SECONDS:
             self.cut()
 
     def cut(self) -> None:
