@@ -1,4 +1,5 @@
 # headwater: everything from a fresh clone. Needs Python 3.11 or later; `make PYTHON=/path/to/python …` names one.
+# Node 20.19 or later makes the dashboard; without it, or with HEADWATER_DASHBOARD=no, that is left out.
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -11,29 +12,37 @@ JOBS ?= 2
 UV := UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1 $(BIN)/uv
 EXPORT := export --quiet --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt
 
-.PHONY: help run demo install test torture check format lock bench bench-cohorts clean
+.PHONY: help run demo install ui test torture check format lock bench bench-cohorts bench-ui screenshots clean
 
 help:
 	@echo 'make run       serve on http://$(HOST):$(PORT), data in $(DATA_DIR)   (HOST= PORT= DATA_DIR=)'
 	@echo 'make demo      100,000 events of a shop and a CRM, and cohorts, into the server that runs   (DEMO=--again)'
 	@echo 'make test      the tests'
 	@echo 'make torture   the longer crash tests'
-	@echo 'make check     locks, format, lint, types, import floors'
+	@echo 'make check     locks, format, lint, types, import floors; lint, types and tests of the dashboard'
 	@echo 'make format    let ruff mend what it can'
 	@echo 'make bench     races headwater, a naive peer and no-op servers; 15 minutes   (BENCH=--quick)'
 	@echo 'make bench-cohorts  questions and live cohorts over 10 million events, beside SQLite; 30 minutes'
-	@echo 'make install   only make $(VENV), from requirements.lock'
+	@echo 'make bench-ui    what the dashboard loads at first, and what an open Live page costs; 4 minutes'
+	@echo 'make screenshots  pictures of every page of the dashboard, in build/screenshots'
+	@echo 'make install   only make $(VENV), from requirements.lock, and the dashboard'
+	@echo 'make ui        only the dashboard, when something in ui/ has changed'
 	@echo 'make lock      uv.lock and requirements.lock anew from pyproject.toml'
-	@echo 'make clean     remove caches and $(VENV); data stays'
+	@echo 'make clean     remove caches, $(VENV) and the dashboard; data stays'
 
 run: install
 	@exec $(BIN)/headwater serve --host $(HOST) --port $(PORT) --data-dir "$(DATA_DIR)"
 
-install: $(STAMP)
+install: $(STAMP) ui
+
+# Looks each time, for a moment, whether it is built from what is in ui/ now: hatch_build.py.
+ui: $(STAMP)
+	@$(BIN)/python hatch_build.py
 
 # pip, not uv, installs: it is there wherever Python is, and keeps to the machine's own package index settings.
 $(STAMP): requirements.lock pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python hatch_build.py # pip would show nothing of it
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -64,6 +73,9 @@ check: install
 	$(BIN)/ruff check
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
+	@mkdir -p build
+	@$(BIN)/headwater openapi > build/openapi.json
+	@$(BIN)/python hatch_build.py check
 
 format: install
 	$(BIN)/ruff check --fix-only
@@ -74,6 +86,12 @@ lock: install
 	$(UV) lock --python $(BIN)/python
 	$(UV) $(EXPORT) --output-file requirements.lock
 	@$(MAKE) --no-print-directory install
+
+# What the API gives, as TypeScript: what `make check` holds the dashboard against.
+ui-types: install
+	@mkdir -p build
+	@$(BIN)/headwater openapi > build/openapi.json
+	@cd ui && npm run --silent types
 
 # Into the server that runs, or into one of its own until Ctrl+C: docs/demo.md.
 demo: install
@@ -87,6 +105,15 @@ bench: install
 bench-cohorts: install
 	@exec $(BIN)/python bench/cohorts.py $(BENCH)
 
+bench-ui: install
+	@$(BIN)/python bench/first_load.py
+	@$(BIN)/python bench/live_page.py $(BENCH)
+
+# SCREENSHOTS='--write-docs' renews the pictures of the README.
+screenshots: install
+	@exec $(BIN)/python tests/dashboard/screenshots.py $(SCREENSHOTS)
+
 clean:
+	rm -rf src/headwater/dashboard ui/node_modules ui/src/api/schema.d.ts
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +

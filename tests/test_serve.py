@@ -92,7 +92,9 @@ def test_a_later_start_keeps_the_key_and_prints_no_key(fresh_server: Server) -> 
     assert not (fresh_server.data_dir / "serve.json").exists()
     printed = len(fresh_server.log())
     fresh_server.start()
-    until(lambda: f"headwater serves on {fresh_server.url}" in fresh_server.log()[printed:])
+    until(lambda: "\nDashboard: " in fresh_server.log()[printed:])
+    assert f"headwater serves on {fresh_server.url}\n" in fresh_server.log()[printed:]
+    assert "/ui/sign-in#" not in fresh_server.log()[printed:], "a link that signs in is for terminals"
     assert fresh_server.credentials() == before
     assert before["api_key"] not in fresh_server.log()[printed:]
 

@@ -59,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     block_events: int = 50_000
     """The most events the engine inserts at once."""
 
+    session_hours: int = 168
+    """How long a browser stays signed in; its key's end, if sooner, ends it."""
     idempotency_hours: int = 24
     """How long an `Idempotency-Key`, and the reference of an event whose signal dedupes, is known at least."""
 

@@ -15,6 +15,7 @@
         ├── ConflictError        409
         ├── GoneError            410
         ├── DiffersError         422, names the path of the fault
+        ├── ThrottledError       429, says when to come back
         └── InvalidError         400, names the path of the fault
 
 A rejected event is no exception: it is a value with a reason (see `outcomes`).
@@ -100,6 +101,17 @@ class InvalidError(RequestError):
 class GoneError(RequestError):
     status = 410
     title = "Gone"
+
+
+class ThrottledError(RequestError):
+    """Too often; the same request may succeed after `retry_after` seconds."""
+
+    status = 429
+    title = "Too Many Requests"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class DiffersError(RequestError):

@@ -197,7 +197,10 @@ class Supervisor:
         """When the first signal came."""
 
     async def run(self, ready: Callable[[], None]) -> int:
-        """Calls `ready` once, when `/readyz` first answers 200. Returns the exit code: 0 after a clean stop."""
+        """Calls `ready` once, in a thread, when `/readyz` first answers 200.
+
+        Returns the exit code: 0 after a clean stop.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
@@ -241,7 +244,7 @@ class Supervisor:
         address = self._listener.getsockname()
         while not await _answers(address, self._tls):
             await _first(self._stop.wait(), seconds=_POLL_SECONDS)
-        ready()
+        await asyncio.to_thread(ready)
 
 
 async def _done(task: asyncio.Task[None]) -> None:

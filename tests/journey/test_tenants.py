@@ -60,7 +60,9 @@ class Theirs:
 
 EMPTY = "empty"
 OPEN = "open"
+SIGN_IN = "sign-in"
 OWN = "own"
+LASTS = "lasts"
 
 ROUTES: dict[str, Any] = {
     "POST /v1/events": 404,
@@ -78,6 +80,9 @@ ROUTES: dict[str, Any] = {
     "GET /v1/signals/{slug}/metrics": 404,
     "GET /v1/signals/{slug}/state": 404,
     "GET /v1/signals/{slug}/state/history": 404,
+    "POST /v1/signals/{slug}/versions/check": 404,
+    "GET /v1/limits": OWN,
+    "GET /v1/activity": OWN,
     "POST /v1/keys": OWN,
     "GET /v1/keys": OWN,
     "DELETE /v1/keys/{id}": 404,
@@ -85,6 +90,10 @@ ROUTES: dict[str, Any] = {
     "GET /v1/audit": OWN,
     "POST /v1/workspaces": 403,
     "GET /v1/workspaces": 403,
+    "POST /v1/session": SIGN_IN,
+    "GET /v1/session": OWN,
+    "DELETE /v1/session": SIGN_IN,
+    "POST /v1/session/links": OWN,
     "GET /v1/workspace": OWN,
     "PATCH /v1/workspace": OWN,
     "GET /v1/events": EMPTY,
@@ -96,13 +105,16 @@ ROUTES: dict[str, Any] = {
     "GET /v1/rejected/summary": OWN,
     "POST /v1/rejected/replay": OWN,
     "GET /v1/batches/{id}": 404,
+    "GET /v1/profiles": EMPTY,
     "GET /v1/profiles/{key}": 404,
+    "GET /v1/profiles/{key}/events": EMPTY,
     "DELETE /v1/profiles/{key}": 202,  # of somebody whom this workspace does not know
     "GET /v1/erasures": OWN,
     "GET /v1/erasures/{id}": 404,
     "GET /v1/profiles/{key}/connections": 404,
     "POST /v1/profiles/{key}/unmerge": 404,
     "GET /v1/pipelines": OWN,
+    "GET /v1/live": LASTS,
     "POST /v1/cohorts": 400,
     "POST /v1/cohorts/preview": 400,
     "GET /v1/cohorts": OWN,
@@ -112,6 +124,7 @@ ROUTES: dict[str, Any] = {
     "GET /v1/cohorts/{id}/members": 404,
     "GET /v1/cohorts/{id}/members/{key}": 404,
     "GET /v1/cohorts/{id}/changes": 404,
+    "GET /v1/cohorts/{id}/history": 404,
     "GET /v1/cohorts/{id}/export": 404,
     "POST /v1/backfills": OWN,
     "GET /v1/backfills": OWN,
@@ -127,7 +140,9 @@ ROUTES: dict[str, Any] = {
     "GET /docs": OPEN,
 }
 """Every route, and what it answers to a stranger: a status; EMPTY: a list filtered by the other's ids has nothing;
-OWN: the asker's own things, and nothing of the other's; OPEN: needs no key, tells nothing of any workspace."""
+OWN: the asker's own things, and nothing of the other's; LASTS: the same without an end
+(`test_live_feed.py`); OPEN: needs no key, tells nothing of any workspace;
+SIGN_IN: needs none either, and takes one in its body (`tests/web/test_session.py`)."""
 
 BODIES: dict[str, Any] = {
     "POST /v1/events": BIGMIND.event(signal=SECRET),
@@ -136,6 +151,7 @@ BODIES: dict[str, Any] = {
     "POST /integrations/bikPlatformFunctions-events/sendEvents": {"events": [BIK.event(eventName=SECRET)]},
     "PATCH /v1/signals/{slug}": {"active": False},
     "POST /v1/signals/{slug}/versions": {"schema": {"type": "object"}},
+    "POST /v1/signals/{slug}/versions/check": {"schema": {"type": "object"}},
     "POST /v1/signals": {"name": "mine", "type": "event"},
     "POST /v1/keys": {"name": "mine"},
     "POST /v1/workspaces": {"name": "not mine to make"},
@@ -185,6 +201,12 @@ def test_traces_by_reference_are_of_ones_own(client: Client, theirs: Theirs) -> 
     assert client.call("GET", path).json == {"data": [], "next": None}
 
 
+def test_people_are_found_by_their_own_alone(client: Client, theirs: Theirs) -> None:
+    for path in (f"/v1/profiles?q={SECRET}", f"/v1/profiles?q={ONE}", f"/v1/profiles/{ONE}/events"):
+        assert SECRET in theirs.client.call("GET", path).body.decode()
+        assert client.call("GET", path).json == {"data": [], "next": None}
+
+
 FILTERS = ["", "identity=email:{}@x.example", "signal={}", "status=processed", "lane=realtime"]
 
 
@@ -219,7 +241,7 @@ def test_open_routes_tell_nothing_of_any_workspace(client: Client, theirs: Their
     assert SECRET not in answer.body.decode() and theirs.workspace["id"] not in answer.body.decode()
 
 
-@pytest.mark.parametrize("route", [route for route, told in ROUTES.items() if told is not OPEN])
+@pytest.mark.parametrize("route", [route for route, told in ROUTES.items() if told not in (OPEN, SIGN_IN)])
 def test_every_other_route_needs_a_key(client: Client, theirs: Theirs, route: str) -> None:
     method, path = route.split(" ")
     nobody = Client(f"http://{client.host}:{client.port}")

@@ -5,6 +5,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import quote
 
@@ -13,14 +14,15 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 
+from headwater import clock
 from headwater.cohorts import Cohorts
 from headwater.errors import UnavailableError
 from headwater.rules import membership
-from headwater.state.cohorts import Change
+from headwater.state.cohorts import Change, Cohort, Rename
 from headwater.state.cohorts_sqlite import SqliteMemberships
 from headwater.web import cohort_models, openapi, problems
 from headwater.web.cohorts import router
-from remembered import ADA, ORDERED, SIGNALS, WORKSPACE, Remembered, connected
+from remembered import ADA, BOB, ORDERED, SIGNALS, WORKSPACE, Remembered, connected
 
 READER = {"headwater-workspace": WORKSPACE, "headwater-scopes": "ingest,read"}
 ADMIN = {"headwater-workspace": WORKSPACE, "headwater-scopes": "admin"}
@@ -230,7 +232,7 @@ def test_every_route_is_documented() -> None:
     nobody: Any = None
     paths = openapi.document(router(nobody).routes)["paths"]
     calls = {(path, method) for path, item in paths.items() if "/cohorts" in path for method in item}
-    assert len(calls) == 10
+    assert len(calls) == 11
     for path, method in calls:
         call = paths[path][method]
         assert call["tags"] == ["Cohorts"] and call["summary"] and "403" in call["responses"]
@@ -243,3 +245,96 @@ def test_the_scopes_are_read_as_a_list(client: Asking) -> None:
         check_problem(
             client.ask("POST", "/v1/cohorts", json={"name": "x", "definition": ORDERED}, headers=headers), 403
         )
+
+
+HOUR = 3_600_000
+NOON = 1_795_348_800_000
+"""2026-11-22T12:00:00Z"""
+
+
+@pytest.fixture
+def noon(monkeypatch: pytest.MonkeyPatch, kept: SqliteMemberships) -> str:
+    """A cohort that was made a day and a half before noon, with what happened to it; its path."""
+    monkeypatch.setattr(clock, "now_ms", lambda: NOON + HOUR // 2)
+    kept.add(Cohort("coh_noon", WORKSPACE, "noon", ORDERED, NOON - 36 * HOUR))
+    kept.fill("coh_noon", [ADA, BOB], NOON - 36 * HOUR)
+    kept.apply([Change("coh_noon", ADA, NOON - 2 * HOUR, False, "clock")])
+    kept.apply([Change("coh_noon", "account:1", NOON - 2 * HOUR + 1, True, "event")])
+    kept.apply([Change("coh_noon", "account:2", NOON + 1, True, "event")])
+    kept.apply([Change("coh_noon", "account:3", NOON + HOUR, True, "event")])  # the clock was set back after that
+    kept.apply([], [Rename("coh_noon", "account:2", "account:1", NOON + 2)])
+    return "/v1/cohorts/coh_noon/history"
+
+
+def steps(client: Asking, path: str, **params: str) -> list[tuple[str, int, int, int]]:
+    answer = client.ask("GET", path, params=params)
+    assert answer.status_code == 200, answer.text
+    data = cohort_models.HistoryAnswer.model_validate(answer.json()).data
+    return [(each.at[5:16], each.entered, each.left, each.size) for each in data]
+
+
+def test_the_size_of_a_cohort_over_time(client: Asking, noon: str, live: Remembered) -> None:
+    day = steps(client, noon)
+    assert len(day) == 24 and day[0] == ("11-21T13:00", 0, 0, 2)
+    assert day[-4:] == [
+        ("11-22T09:00", 0, 0, 2),
+        ("11-22T10:00", 1, 1, 2),
+        ("11-22T11:00", 0, 0, 2),
+        ("11-22T12:00", 2, 0, 3),
+    ]
+    assert day[-1][3] == live.size("coh_noon")
+    known = [("11-21T00:00", 0, 0, 2), ("11-22T00:00", 3, 1, 3)]
+    assert steps(client, noon, step="day") == steps(client, noon, step="day", **{"from": "1970-01-01"}) == known
+    assert len(steps(client, noon, **{"from": "2000-01-01"})) == 37
+    some = {"from": "2026-11-22T10:59:59Z", "to": "2026-11-22T11:00:01Z"}
+    assert steps(client, noon, **some) == day[-3:-1]
+    assert steps(client, noon, **some | {"to": "2026-11-22T11:00:00Z"}) == day[-3:-2]
+    assert steps(client, noon, to="2026-11-22T11:00:00Z")[-1] == day[-3]
+    assert steps(client, noon, to="2099-01-01") == day
+    assert steps(client, noon, to="2026-01-01") == steps(client, noon, **{"from": "2099-01-01"}) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("step=week", "step"),
+        ("from=yesterday", "from"),
+        ("to=x", "to"),
+        ("from=2026-11-22&to=2026-11-22", "from"),
+        ("limit=1", "limit"),
+        ("step=day&step=hour", "step"),
+    ],
+)
+def test_a_wrong_question_about_history_is_refused(client: Asking, noon: str, query: str, path: str) -> None:
+    check_problem(client.ask("GET", f"{noon}?{query}"), 400, path)
+
+
+def test_a_history_has_a_thousand_steps_at_most(client: Asking, noon: str, kept: SqliteMemberships) -> None:
+    kept.add(Cohort("coh_old", WORKSPACE, "old", ORDERED, 0))
+    kept.fill("coh_old", [ADA], 0)
+    old = "/v1/cohorts/coh_old/history"
+    assert len(steps(client, old, **{"from": "2026-11-22", "to": "2027-01-01"})) == 13
+    assert len(steps(client, old, **{"from": "2026-01-01", "to": "2026-02-11T16:00:00Z"})) == 1000
+    check_problem(client.ask("GET", f"{old}?from=2026-01-01&to=2026-02-11T16:00:01Z"), 400, "from")
+    check_problem(client.ask("GET", f"{old}?step=day&from=1970-01-01"), 400, "from")
+    check_problem(client.ask("GET", "/v1/cohorts/coh_none/history"), 404)
+    kept.add(Cohort("coh_new", WORKSPACE, "new", ORDERED, 0))
+    check_problem(client.ask("GET", "/v1/cohorts/coh_new/history"), 503)
+
+
+def test_a_history_ends_with_who_is_in_whatever_happened(
+    client: Asking, noon: str, kept: SqliteMemberships, live: Remembered
+) -> None:
+    chance = Random(7)
+    for at_ms in sorted(chance.randrange(NOON - 30 * HOUR, NOON) for _ in range(300)):
+        identity = f"account:{chance.randrange(9)}"
+        if chance.random() < 0.2:
+            kept.apply([], [Rename("coh_noon", identity, f"account:{chance.randrange(9)}", at_ms)])
+        kept.apply([Change("coh_noon", identity, at_ms, chance.random() < 0.5, "event")])
+    for step in ("hour", "day"):
+        found = steps(client, noon, step=step, **{"from": "2026-11-01"})
+        assert found[-1][3] == live.size("coh_noon")
+        assert sum(entered for _, entered, _, _ in found) == sum(
+            change.entered for _, change in kept.changes("coh_noon", None, 1000)
+        )
+        assert found[0][3] - found[0][1] + found[0][2] <= 2 and all(size >= 0 for *_, size in found)

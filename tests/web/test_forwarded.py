@@ -46,6 +46,28 @@ def test_address(peer: str, said: list[str], expected: str) -> None:
     assert address(peer, *said) == expected
 
 
+@pytest.mark.parametrize(
+    ("scheme", "peer", "said", "expected"),
+    [
+        ("https", CLIENT, [], True),
+        ("https", NEAR, ["http"], True),
+        ("http", CLIENT, ["https"], False),
+        ("http", NEAR, [], False),
+        ("http", NEAR, ["http"], False),
+        ("http", NEAR, ["https"], True),
+        ("http", NEAR, ["http, HTTPS "], True),
+        ("http", NEAR, ["https, http"], False),
+        ("http", NEAR, ["https", "http"], False),
+        ("http", NEAR, [""], False),
+        ("http", None, ["https"], False),
+    ],
+)
+def test_whether_the_client_speaks_tls(scheme: str, peer: str | None, said: list[str], expected: bool) -> None:
+    scope = {"scheme": scheme, "client": (peer, 1234) if peer else None}
+    scope["headers"] = [(b"x-forwarded-proto", each.encode()) for each in said]
+    assert Clients(("10.0.0.0/8",)).is_encrypted(scope) is expected
+
+
 def test_nobody_is_believed_by_default() -> None:
     assert address("127.0.0.1", CLIENT, proxies=()) == "127.0.0.1"
 

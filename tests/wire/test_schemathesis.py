@@ -44,7 +44,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def ask_all(server: Server, examples: int) -> None:
     """Each route so often with what the document allows, and as often with what it does not; fails with all faults."""
-    api = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    api = schemathesis.openapi.from_url(f"{server.url}/openapi.json").exclude(path="/v1/live")  # it has no end
     routes = [found.ok() for found in api.get_all_operations()]
     faults: dict[str, str] = {}
     statuses: Counter[int] = Counter()

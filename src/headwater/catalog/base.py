@@ -86,6 +86,15 @@ class Key(msgspec.Struct, frozen=True, gc=False):
     """It is refused from then on."""
     revoked_ms: int | None = None
 
+    @property
+    def principal(self) -> Principal:
+        """Who asks with it."""
+        return Principal(self.workspace, self.id, self.scopes)
+
+    def has_ended(self, now_ms: int) -> bool:
+        """Whether it was revoked, or has expired."""
+        return self.revoked_ms is not None or (self.expires_ms is not None and self.expires_ms <= now_ms)
+
 
 BackfillStatus = Literal["open", "closed", "reverted"]
 
@@ -263,6 +272,9 @@ class Catalog(Protocol):
     def principal(self, key: str) -> Principal | None:
         """Who the key belongs to; None when it is none, unknown, expired or revoked. Microseconds."""
 
+    def key(self, id: str) -> Key | None:
+        """The key of this id; None when there is none, or it has expired or was revoked. Microseconds."""
+
     def signal(self, workspace: str, slug: str) -> Signal | None:
         """The signal, active or not; None when there is none or it is archived."""
 
@@ -344,6 +356,9 @@ class Catalog(Protocol):
 
     def note(self, actor: By, workspace: str, action: str, target: str) -> None:
         """Writes into the audit what was changed elsewhere."""
+
+    def noted(self, action: str, since_ms: int) -> Sequence[tuple[str, int]]:
+        """The targets of that action in every workspace's audit since then, each with its moment."""
 
     def audit(self, workspace: str, limit: int, before: int | None = None) -> Sequence[Change]:
         """The newest first; with `before`, those whose id is smaller."""

@@ -6,6 +6,7 @@ Both are made once, durable before they can be seen under their name, and readab
 import logging
 import os
 import secrets
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
@@ -36,6 +37,11 @@ def load_secret(settings: Settings) -> bytes:
     if len(secret) != _SECRET_BYTES:
         raise StartError(f"{path} must hold {_SECRET_BYTES} bytes, not {len(secret)}: restore it from a backup")
     return secret
+
+
+def derived(secret: bytes, label: bytes) -> bytes:
+    """A key of its own for another purpose (32 bytes); `label` names that, in at most 16 bytes."""
+    return blake2b(key=secret, person=label, digest_size=32).digest()
 
 
 def first_start(catalog: Catalog, settings: Settings) -> Credentials | None:

@@ -81,6 +81,11 @@ class Tables:
         with _told():
             return [Change(**row) for row in self._rows("changes", workspace=workspace, limit=limit, before=before)]
 
+    def noted(self, action: str, since_ms: int) -> list[tuple[str, int]]:
+        """Targets and moments of that action since then, oldest first."""
+        with _told():
+            return [(row["target"], row["at_ms"]) for row in self._rows("noted", action=action, since_ms=since_ms)]
+
     def made(self) -> list[Change]:
         """What the audit says of anything that was made, oldest first."""
         return [Change(**row) for row in self._rows("made")]

@@ -49,7 +49,7 @@ class Memory:
                     self.workspaces[record.id] = record
                 case Key():
                     self.keys[record.id] = record
-                    self.by_digest[record.digest] = record, Principal(record.workspace, record.id, record.scopes)
+                    self.by_digest[record.digest] = record, record.principal
                 case SchemaVersion():
                     self.versions[record.signal_id] = (*self.versions.get(record.signal_id, ()), record)
                 case Signal():

@@ -94,9 +94,15 @@ class SqliteCatalog:
         found = self._memory.by_digest.get(digest)
         if found is None and self._look_outside():
             found = self._memory.by_digest.get(digest)
-        if found is None or not hmac.compare_digest(found[0].digest, digest) or _has_ended(found[0], now_ms()):
+        if found is None or not hmac.compare_digest(found[0].digest, digest) or found[0].has_ended(now_ms()):
             return None
         return found[1]
+
+    def key(self, id: str) -> Key | None:
+        if time.monotonic() >= self._next_look:
+            self._look_outside()
+        found = self._memory.keys.get(id)
+        return None if found is None or found.has_ended(now_ms()) else found
 
     def signal(self, workspace: str, slug: str) -> Signal | None:
         return self._memory.signals_of(workspace).get(slug)
@@ -247,7 +253,7 @@ class SqliteCatalog:
         text, now = new_key(), now_ms()
         with self._writing() as write:
             old = self._key(workspace, key_id)
-            if _has_ended(old, now):
+            if old.has_ended(now):
                 raise ConflictError("this key has ended already")
             ends = min(now + grace_seconds * 1000, old.expires_ms or 1 << 62)
             key = self._new_key(workspace, text, old.name, old.scopes, old.expires_ms)
@@ -325,6 +331,9 @@ class SqliteCatalog:
         with self._writing() as write:
             write.put(_change(workspace, actor, action, target))
 
+    def noted(self, action: str, since_ms: int) -> Sequence[tuple[str, int]]:
+        return self._database.noted(action, since_ms)
+
     def audit(self, workspace: str, limit: int, before: int | None = None) -> Sequence[Change]:
         return self._database.changes(workspace, limit, (1 << 62) if before is None else before)
 
@@ -359,10 +368,6 @@ class SqliteCatalog:
         self._memory = Memory(self._database)
         self._moved = moved
         return True
-
-
-def _has_ended(key: Key, now: int) -> bool:
-    return key.revoked_ms is not None or (key.expires_ms is not None and key.expires_ms <= now)
 
 
 def _new_signal(workspace: str, new: NewSignal) -> list[Record]:

@@ -74,6 +74,9 @@ SELECT id, workspace, actor, action, target, detail, at_ms, address, hash FROM a
 SELECT id, workspace, actor, action, target, detail, at_ms, address
 FROM audit WHERE workspace = :workspace AND id < :before ORDER BY id DESC LIMIT :limit
 
+-- name: noted
+SELECT target, at_ms FROM audit WHERE action = :action AND at_ms >= :since_ms ORDER BY id
+
 -- name: made
 SELECT id, workspace, actor, action, target, detail, at_ms
 FROM audit WHERE action IN ('workspace.create', 'signal.create', 'signal.publish', 'key.create', 'key.rotate',

@@ -1,5 +1,7 @@
 """The `headwater` command."""
 
+import json
+
 import typer
 
 from headwater import __version__
@@ -7,6 +9,7 @@ from headwater.cli import (
     backfills,
     backup,
     cohorts,
+    dashboard,
     demo,
     doctor,
     events,
@@ -27,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 serve.register(app)
+dashboard.register(app)
 doctor.register(app)
 backup.register(app)
 demo.register(app)
@@ -45,3 +49,11 @@ app.add_typer(rejected.app, name="rejected")
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the whole HTTP API as an OpenAPI 3.1 document, for code generators."""
+    from headwater.wiring import described  # late: imported at the top it would slow every command
+
+    typer.echo(json.dumps(described.document(), indent=2, sort_keys=True))

@@ -107,6 +107,15 @@ def settings_of(
     block_events: Annotated[
         int, typer.Option(min=1, envvar="HEADWATER_BLOCK_EVENTS", help="The most events inserted at once.")
     ] = _DEFAULT.block_events,
+    session_hours: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=8760,
+            envvar="HEADWATER_SESSION_HOURS",
+            help="How long a browser stays signed in to the dashboard.",
+        ),
+    ] = _DEFAULT.session_hours,
     idempotency_hours: Annotated[
         int,
         typer.Option(
@@ -137,6 +146,7 @@ def settings_of(
         ballast_bytes=ballast_bytes,
         max_backlog_bytes=max_backlog_bytes,
         block_events=block_events,
+        session_hours=session_hours,
         idempotency_hours=idempotency_hours,
     )
 

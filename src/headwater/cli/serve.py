@@ -183,16 +183,49 @@ headwater serves on $url
          "data": {"page": "/docs/quickstart"}, "reference": "evt-001"}]}'
 
   and see both: $curl $url/v1/events -H 'Authorization: Bearer $key'
+$dashboard
 """)
 
 
 def _greet(settings: Settings, first: bool) -> None:
     url, kept = url_of(settings), read_credentials(settings.credentials_path) if first else None
+    dashboard = _dashboard(settings, first or sys.stdout.isatty())
     if kept is None:
-        typer.echo(f"headwater serves on {url}")
+        typer.echo(f"headwater serves on {url}\n{dashboard}")
     else:
-        shown = shlex.quote(str(settings.credentials_path))
-        typer.echo(_FIRST_START.substitute(url=url, key=kept.api_key, credentials=shown, curl=_curl(settings)))
+        shown, curl = shlex.quote(str(settings.credentials_path)), _curl(settings)
+        typer.echo(
+            _FIRST_START.substitute(url=url, key=kept.api_key, credentials=shown, curl=curl, dashboard=dashboard)
+        )
+
+
+def _dashboard(settings: Settings, signs_in: bool) -> str:
+    """Where the dashboard is. With a link that signs in, once, only where a person reads it: on a terminal, or at the
+    first start, which prints the key as well."""
+    from headwater.web.dashboard import GET_IT, is_built  # late: imported at the top it would slow every command
+
+    if not is_built():
+        return f"Dashboard: left out of this installation. {GET_IT}"
+    link = _link(settings) if signs_in else None
+    return f"Dashboard: {link or url_of(settings) + '/ui/'}"
+
+
+def _link(settings: Settings) -> str | None:
+    """A sign-in link as the first key; None when it cannot be had, as when its file is gone or it was revoked."""
+    import httpx  # late, as above
+
+    with suppress(OSError, ValueError, KeyError, httpx.HTTPError):
+        if kept := read_credentials(settings.credentials_path):
+            here = url_of(structs.replace(settings, public_url=None))
+            answer = httpx.post(
+                f"{here}/v1/session/links",
+                headers={"authorization": f"Bearer {kept.api_key}"},
+                timeout=5,
+                trust_env=False,
+                verify=False,  # noqa: S501  it is our own socket; the certificate may be for another name
+            )
+            return str(answer.raise_for_status().json()["url"])
+    return None
 
 
 def _curl(settings: Settings) -> str:

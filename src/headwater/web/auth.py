@@ -1,4 +1,4 @@
-"""Who asks: the key in a request's Authorization header.
+"""Who asks: the key in a request's Authorization header or, without such a header, the session in its cookie.
 
 A key is looked up by its keyed hash in a dictionary: how long that takes tells nothing about the keys there are, and a
 key that is revoked, expired, unknown or malformed is the same None here, so that all 401s are one.
@@ -8,6 +8,24 @@ import base64
 import binascii
 
 from headwater.catalog.base import Catalog, Principal
+from headwater.web.answers import Scope
+from headwater.web.session import Sessions
+
+
+class Door:
+    """Tells who is at it."""
+
+    def __init__(self, catalog: Catalog, sessions: Sessions) -> None:
+        self._catalog = catalog
+        self._sessions = sessions
+
+    def asking(self, scope: Scope, headers: dict[bytes, bytes]) -> Principal | None:
+        """None when there is neither a good key nor a good session. Who sends a key means it: with one, good or bad,
+        no cookie is looked at. Raises ForbiddenError for a cookie that a page of another origin sent along."""
+        header = headers.get(b"authorization")
+        if header is not None:
+            return authenticate(self._catalog, header)
+        return self._sessions.asking(scope, headers) if b"cookie" in headers else None
 
 
 def authenticate(catalog: Catalog, header: bytes | None) -> Principal | None:

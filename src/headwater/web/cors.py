@@ -1,7 +1,8 @@
 """CORS: which pages of other origins may call this server from a browser. Wrapped around the gateway only when asked.
 
-There is no credentials mode: a page sends its key in Authorization, as every client does, and no cookie means anything
-here. A request of an origin that is not listed is answered as without CORS; its browser keeps the answer from the page.
+There is no credentials mode: a page sends its key in Authorization, as every client does, and the session's cookie
+means nothing in its requests. A request of an origin that is not listed is answered as without CORS; its browser keeps
+the answer from the page.
 """
 
 import re

@@ -2,7 +2,8 @@
 
 `X-Forwarded-For` is read from its end: every proxy appends the address it saw, so the last one that is no listed proxy
 is the client, and what stands before it is the client's own claim. `Forwarded` is never read, for common proxies hand
-a client's own one on; `X-Forwarded-Proto` and `-Host` are not, because nothing here depends on them.
+a client's own one on; `X-Forwarded-Host` is not, because nothing here depends on it. `X-Forwarded-Proto` is, of
+listed proxies, and only ever makes a check of origins stricter.
 """
 
 from collections.abc import Collection
@@ -12,6 +13,7 @@ from headwater.errors import SettingsError
 from headwater.web.answers import Scope
 
 _HEADER = b"x-forwarded-for"
+_PROTO = b"x-forwarded-proto"
 
 
 class Clients:
@@ -38,6 +40,17 @@ class Clients:
             if not self._believes(found):
                 break
         return str(found)
+
+    def is_encrypted(self, scope: Scope) -> bool:
+        """Whether the client speaks TLS, as far as is known: to us, or to a listed proxy."""
+        if scope["scheme"] == "https":
+            return True
+        peer = scope.get("client")
+        found = _parsed(peer[0]) if peer else None
+        if found is None or not self._believes(found):
+            return False
+        said = [value for name, value in scope["headers"] if name == _PROTO]
+        return bool(said) and said[-1].rpartition(b",")[2].strip().lower() == b"https"
 
     def _believes(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._proxies)

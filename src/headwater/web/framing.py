@@ -67,10 +67,12 @@ def repeated(headers: Headers) -> str:
 
 
 def join(headers: Headers) -> dict[bytes, bytes]:
-    """Makes one line of several of the same name, in place, for they are one list (RFC 9110 5.3); and tells them."""
+    """Makes one line of several of the same name, in place, for they are one list (RFC 9110 5.3), of cookies with a
+    separator of its own (RFC 9113 8.2.3); and tells them."""
     lines: dict[bytes, bytes] = {}
     for name, value in headers:
-        lines[name] = lines[name] + b", " + value if name in lines else value
+        between = b"; " if name == b"cookie" else b", "
+        lines[name] = lines[name] + between + value if name in lines else value
     headers[:] = lines.items()
     return lines
 

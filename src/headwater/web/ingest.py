@@ -15,7 +15,7 @@ from headwater.dialects.strict import sizes
 from headwater.errors import ConflictError, NotFoundError, RequestError, UnavailableError
 from headwater.intake import Admitted, Intake, Order, Refusal
 from headwater.web.answers import Receive, Scope, Send, reply
-from headwater.web.auth import authenticate
+from headwater.web.auth import Door
 from headwater.web.body import Bodies, Disconnected, Share, read_body
 from headwater.web.metrics import GatewayMetrics
 from headwater.web.once import Once, key_in
@@ -46,6 +46,7 @@ class Ingest:
         settings: Settings,
         metrics: GatewayMetrics,
         bodies: Bodies,
+        door: Door,
     ) -> None:
         self.routes = {path: (dialect, single) for dialect in dialects for path, single in dialect.routes.items()}
         self._dialects = tuple(dialects)
@@ -55,6 +56,7 @@ class Ingest:
         self._settings = settings
         self._metrics = metrics
         self._bodies = bodies
+        self._door = door
         self.in_flight = 0
         """Requests being answered, without those whose body is still coming: slow senders must not crowd others out."""
 
@@ -110,7 +112,7 @@ class Ingest:
     ) -> Told:
         """Hands the request's events to the log, and words the answer."""
         headers = dict(scope["headers"])
-        principal = authenticate(self._catalog, headers.get(b"authorization"))
+        principal = self._door.asking(scope, headers)
         if principal is None:
             return Told(dialect.error(401))
         if "ingest" not in principal.scopes:

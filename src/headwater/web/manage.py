@@ -13,7 +13,7 @@ from headwater.errors import ForbiddenError, InvalidError, NotFoundError, Unauth
 from headwater.rules.cursor import decoded, encoded, numbered
 from headwater.web.parameters import Cursor, Limit
 from headwater.web.shapes import (
-    ChangeAnswer,
+    AuditAnswer,
     KeyAnswer,
     KeyBody,
     NewKeyAnswer,
@@ -184,11 +184,11 @@ class Keys:
         grace = _GRACE_SECONDS if body is None or body.grace_seconds is None else body.grace_seconds
         return NewKeyAnswer.made(*self._catalog.rotate_key(who.actor, who.workspace, id, grace))
 
-    async def audit(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[ChangeAnswer]:
+    async def audit(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditAnswer]:
         """Who changed what in this workspace, and when; the newest first."""
         changes = self._catalog.audit(who.workspace, limit + 1, numbered(cursor))
         more = encoded(str(changes[limit - 1].id)) if len(changes) > limit else None
-        return Page(data=[ChangeAnswer.of(change) for change in changes[:limit]], next=more)
+        return Page(data=[AuditAnswer.of(change) for change in changes[:limit]], next=more)
 
     def _check_reach(self, who: Principal, id: str) -> None:
         for key in self._catalog.keys(who.workspace):

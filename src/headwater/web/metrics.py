@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -27,6 +28,12 @@ class GatewayMetrics:
         self._events = Counter(
             "headwater_ingest_events_total", "Events acknowledged.", ["dialect"], registry=self.registry
         )
+        self._sign_ins = Counter(
+            "headwater_sign_ins_total",
+            "Tries to sign in to the dashboard: done, refused, throttled.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.registry.register(_LogFigures(log))
         # Looking a labelled counter up costs more than counting: the ones in use are kept.
         self._known: dict[tuple[str, int], Counter] = {}
@@ -43,6 +50,9 @@ class GatewayMetrics:
             if taken is None:
                 taken = self._known_events[dialect] = self._events.labels(dialect)
             taken.inc(events)
+
+    def sign_in(self, outcome: Literal["done", "refused", "throttled"]) -> None:
+        self._sign_ins.labels(outcome).inc()
 
     def render(self) -> bytes:
         """The text exposition format."""

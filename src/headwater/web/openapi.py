@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from headwater import __version__
 from headwater.dialects import DIALECTS
 from headwater.dialects.base import Dialect
+from headwater.web.models import Problem
 
 OPERATING = "Operating"
 """The tag of the routes that need no key."""
@@ -123,6 +124,7 @@ _PARAMETERS = [
 ]
 
 _SCHEMAS = {
+    "Problem": Problem.model_json_schema(),
     "Verdict": _VERDICT,
     "BikEvent": _BIK_EVENT,
     "BikAccepted": {

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from headwater.dialects.base import Answer
-from headwater.errors import HeadwaterError, InvalidError, RequestError, UnavailableError
+from headwater.errors import HeadwaterError, InvalidError, RequestError, ThrottledError, UnavailableError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -36,6 +36,8 @@ def of(error: HeadwaterError) -> Answer:
     match error:
         case UnavailableError():
             return problem(503, str(error), retry_after=error.retry_after)
+        case ThrottledError():
+            return problem(error.status, str(error), retry_after=error.retry_after)
         case InvalidError():
             return problem(error.status, str(error), error.path)
         case RequestError():

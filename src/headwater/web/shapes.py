@@ -261,7 +261,7 @@ def _workspace(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-class ChangeAnswer(BaseModel):
+class AuditAnswer(BaseModel):
     """One thing somebody changed."""
 
     at: When
@@ -276,7 +276,7 @@ class ChangeAnswer(BaseModel):
     )
 
     @classmethod
-    def of(cls, change: Change) -> "ChangeAnswer":
+    def of(cls, change: Change) -> "AuditAnswer":
         return cls(
             at=to_iso(change.at_ms),
             actor=change.actor,

@@ -1,24 +1,47 @@
-"""The routes of both roles, for the OpenAPI document."""
+"""The OpenAPI document of both roles: what the engine answers is reached through the gateway."""
 
 from typing import Any
 
-from fastapi import APIRouter
-from starlette.routing import BaseRoute
+from headwater.web import (
+    activity,
+    backfills,
+    checks,
+    cohorts,
+    erasures,
+    limits,
+    live,
+    manage,
+    measures,
+    openapi,
+    profiles,
+    query,
+    rejected,
+    signin,
+    status,
+    trace,
+)
 
-from headwater.web import backfills, cohorts, erasures, measures, profiles, query, rejected, trace
 
-
-def described(*own: APIRouter) -> list[BaseRoute]:
-    """The routes of both roles: what the engine answers is reached through the gateway."""
-    nobody: Any = None  # described here, answered in the engine
-    asking = (
+def document() -> dict[str, Any]:
+    """The whole API as an OpenAPI 3.1 document. It takes half a second."""
+    nobody: Any = None  # the routes are described here, and answered in the roles
+    routers = (
+        manage.router(nobody),
+        limits.router(nobody, nobody),
+        signin.router(nobody, nobody, nobody, nobody, nobody),
+        backfills.changing(nobody, nobody),
+        rejected.changing(nobody, nobody, nobody),
+        status.router(nobody, nobody, nobody, nobody, nobody),
         query.router(nobody),
-        profiles.router(nobody),
+        profiles.router(nobody, nobody, nobody),
         measures.router(nobody),
         cohorts.router(nobody),
         backfills.asking(nobody),
         erasures.router(nobody),
         rejected.asking(nobody),
         trace.router(nobody),
+        activity.router(nobody),
+        live.router(nobody, nobody),
+        checks.router(nobody),
     )
-    return [route for router in (*own, *asking) for route in router.routes]
+    return openapi.document([route for router in routers for route in router.routes])

@@ -4,23 +4,27 @@ hold."""
 import os
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from functools import partial
 
 import uvloop
 
+from headwater.activity import Activity
 from headwater.backfills import Backfills, Settling
 from headwater.backup.keeping import Keeper
 from headwater.ballast import Ballast
 from headwater.bounds import has_room, room_of
 from headwater.catalog.reading import CatalogReader
+from headwater.checks import Checks
 from headwater.claims.sqlite import erase
+from headwater.clock import now_ms
 from headwater.cohorts import Cohorts
 from headwater.config import Settings
 from headwater.dialects import DIALECTS
 from headwater.erasure import Erasure, Erasures
 from headwater.faults import fault_on_purpose
+from headwater.feed import Feed
 from headwater.insight import Insight
 from headwater.jobs import Jobs
 from headwater.links import Links
@@ -35,6 +39,7 @@ from headwater.profiles import Profiles
 from headwater.rejected import Rejected
 from headwater.removal import Removal
 from headwater.retention import Retention
+from headwater.search import Search
 from headwater.state.base import Link
 from headwater.state.cohorts_sqlite import SqliteMemberships
 from headwater.state.sqlite import SqliteState
@@ -43,8 +48,9 @@ from headwater.store.clickhouse import ChdbStore
 from headwater.tail import Tail
 from headwater.tombstones import Tombstones
 from headwater.trace import Traces
-from headwater.web import backfills, cohorts, erasures, keeping, measures, profiles, rejected, trace
+from headwater.web import activity, backfills, checks, cohorts, erasures, keeping, measures, profiles, rejected, trace
 from headwater.web.engine import engine_app
+from headwater.web.live import router as feed_router
 from headwater.web.server import private_socket, server
 
 _ENGINE_NICE = 19
@@ -78,6 +84,8 @@ def run_engine(settings: Settings) -> None:
             people.note(links)
             live.stored(state.cursors())
 
+        tail = Tail(reader, state.cursors)
+        feed = Feed(reader, tail, catalog, now_ms())
         pipeline = Pipeline(
             reader,
             store,
@@ -88,9 +96,21 @@ def run_engine(settings: Settings) -> None:
             stored=stored,
             needed=live.needs,
             excluded=lambda workspace: people.attribution(workspace).excluded,
+            told=feed.told,
         )
         links = Links(store, state, people)
         removal = Removal(reader, store, state, memberships, pipeline)
+        search = Search(store, state, people, catalog)
+        stack.callback(search.close)
+
+        def drop(workspace: str, identities: Sequence[str], others: Collection[str]) -> None:
+            live.drop(workspace, identities, others)
+            search.forget(workspace, {*identities, *others})
+
+        def retained(workspace: str) -> None:
+            live.again(workspace, "retention")
+            search.forget(workspace)
+
         tombstones = Tombstones(settings.tombstones_path, settings.secret_path)
         works = (
             Settling(catalog, state, links, pipeline.between, live.as_of),
@@ -100,20 +120,20 @@ def run_engine(settings: Settings) -> None:
                 people,
                 links,
                 tombstones,
-                live.drop,
+                drop,
                 partial(erase, settings.claims_path),
                 reader.claimed,
                 again=lambda workspace: live.again(workspace, "profile"),
             ),
-            Retention(removal, state, catalog, links, lambda workspace: live.again(workspace, "retention")),
+            Retention(removal, state, catalog, links, retained),
         )
         jobs = Jobs(state, works)
-        tail = Tail(reader, state.cursors)
         insight = Insight(store, state, people, catalog, reader, tail)
         stop = threading.Event()
         workers = [
             threading.Thread(target=pipeline.run, args=(stop,), name="pipeline"),
             threading.Thread(target=live.run, args=(stop,), name="live"),
+            threading.Thread(target=feed.run, args=(stop,), name="feed"),
             threading.Thread(target=jobs.run, args=(stop,), name="jobs"),
         ]
         for worker in workers:
@@ -126,10 +146,12 @@ def run_engine(settings: Settings) -> None:
             traces = Traces(insight, measured, store, people, catalog, memberships, reader, tail, DIALECTS)
             routers = (
                 trace.router(traces),
+                activity.router(Activity(store, catalog)),
+                checks.router(Checks(store, catalog, DIALECTS)),
                 rejected.asking(Rejected(store, state, catalog, reader, tail, DIALECTS)),
                 cohorts.router(Cohorts(memberships, live, catalog.signals_of, people.connected)),
                 measures.router(measured),
-                profiles.router(Profiles(store, people, catalog, memberships, live.wake)),
+                profiles.router(Profiles(store, people, catalog, memberships, live.wake), insight, search),
                 erasures.router(Erasures(state, people, jobs.wake)),
                 backfills.asking(
                     Backfills(store, catalog, state, Previews(store, state, people, catalog, live.imagined))
@@ -138,10 +160,12 @@ def run_engine(settings: Settings) -> None:
             app = engine_app(insight, pipeline.status, store, live, *routers)
             serving = server(app)
             app.include_router(keeping.router(keeper, schema.version(), lambda: serving.should_exit))
+            app.include_router(feed_router(feed, lambda: serving.should_exit))
             uvloop.run(serving.serve(sockets=[listener]))
         finally:
             stop.set()
             live.wake()
+            feed.wake()
             jobs.wake()
             for worker in workers:
                 worker.join()

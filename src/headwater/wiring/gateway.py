@@ -15,7 +15,7 @@ from headwater import clock
 from headwater.ballast import Ballast
 from headwater.bounds import Bounds, room_of
 from headwater.catalog.base import Catalog, Principal
-from headwater.catalog.credentials import load_secret
+from headwater.catalog.credentials import derived, load_secret, url_of
 from headwater.catalog.sqlite import SqliteCatalog
 from headwater.claims.sqlite import SqliteClaims
 from headwater.claims.taken import TakenClaims
@@ -27,20 +27,26 @@ from headwater.locks import DirectoryLock
 from headwater.log.files import FilesAppender, FilesReader
 from headwater.quotas.memory import MemoryQuotas
 from headwater.replay import Replay
-from headwater.web import backfills, manage, openapi, problems, rejected, status
+from headwater.web import backfills, dashboard, limits, manage, problems, rejected, signin, status
+from headwater.web.auth import Door
 from headwater.web.body import Bodies
 from headwater.web.cors import Application, Cors
 from headwater.web.forwarded import Clients
 from headwater.web.gateway import Gateway
 from headwater.web.ingest import Ingest
 from headwater.web.metrics import BoundsFigures, GatewayMetrics
+from headwater.web.origin import Origins
 from headwater.web.protocol import GuardedProtocol, Places, sweep
 from headwater.web.proxy import EngineProxy
 from headwater.web.server import connections, server
+from headwater.web.session import Sessions
 from headwater.web.tls import Certificate
-from headwater.wiring.described import described
+from headwater.wiring import described
 
 _logger = logging.getLogger("headwater.gateway")
+
+_COOKIES = b"session cookies"
+"""What the key of the cookies' seal is derived for."""
 
 _ROLL_SECONDS = 1.0
 """Between two looks whether the log needs a new segment."""
@@ -56,7 +62,8 @@ def run_gateway(settings: Settings, sock_fd: int) -> None:
         room = room_of(settings)
         ballast = Ballast(settings.ballast_path, room.ballast)
         ballast.drop_if_needed()
-        catalog = SqliteCatalog(settings.catalog_path, load_secret(settings))
+        secret = load_secret(settings)
+        catalog = SqliteCatalog(settings.catalog_path, secret)
         stack.callback(catalog.close)
         catalog.first_start(settings)
         log = FilesAppender(
@@ -75,7 +82,7 @@ def run_gateway(settings: Settings, sock_fd: int) -> None:
         reader.close()
         # The writer thread must get the interpreter soon after its fsync: batches wait for it.
         sys.setswitchinterval(0.0005)
-        uvloop.run(_serve_gateway(settings, sock_fd, catalog, log, quotas, claims, bounds))
+        uvloop.run(_serve_gateway(settings, sock_fd, derived(secret, _COOKIES), catalog, log, quotas, claims, bounds))
 
 
 def _claims(stack: ExitStack, settings: Settings, catalog: Catalog, log: FilesAppender) -> TakenClaims:
@@ -94,6 +101,7 @@ def _claims(stack: ExitStack, settings: Settings, catalog: Catalog, log: FilesAp
 async def _serve_gateway(
     settings: Settings,
     sock_fd: int,
+    cookies: bytes,
     catalog: SqliteCatalog,
     log: FilesAppender,
     quotas: MemoryQuotas,
@@ -104,29 +112,31 @@ async def _serve_gateway(
     metrics.registry.register(BoundsFigures(bounds))
     bodies = Bodies(settings.max_bodies)
     intake = Intake(catalog, quotas, log, settings.windows)
-    ingest = Ingest(DIALECTS, catalog, intake, claims, settings, metrics, bodies)
+    clients = Clients(settings.trusted_proxies)
+    origins = Origins(clients, settings.public_url)
+    sessions = Sessions(catalog, cookies, settings.session_hours, origins)
+    door = Door(catalog, sessions)
+    ingest = Ingest(DIALECTS, catalog, intake, claims, settings, metrics, bodies, door)
     engine = EngineProxy(settings.engine_socket, settings.max_body, bodies, noted=partial(_note, catalog))
     own = FastAPI(title="headwater", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(own)
     managing, loading = manage.router(catalog), backfills.changing(catalog, engine.ask)
     replaying = rejected.changing(catalog, Replay(intake, claims, settings.windows, DIALECTS), engine.post)
-    operating = status.router(
-        log,
-        engine,
-        metrics,
-        settings.credentials_path,
-        lambda: openapi.document(described(managing, loading, replaying, operating)),
-    )
+    operating = status.router(log, engine, metrics, settings.credentials_path, described.document)
     own.include_router(managing)
     own.include_router(loading)
+    own.include_router(limits.router(catalog, quotas))
     own.include_router(replaying)
     own.include_router(operating)
-    gateway = Gateway(ingest, own, engine, catalog, Clients(settings.trusted_proxies), bodies, settings.max_body)
+    own.include_router(signin.router(catalog, sessions, clients, metrics, url_of(settings)))
+    files = dashboard.Dashboard(dashboard.load())
+    gateway = Gateway(ingest, own, engine, files, door, origins, clients, bodies, settings.max_body)
     GuardedProtocol.answer = staticmethod(gateway.refusal)
     GuardedProtocol.places = Places(connections(settings.max_connections))
     certificate = _certificate(settings)
     tls = certificate.context if certificate else None
     serving = server(_fronted(gateway, ingest, settings), tls, http=GuardedProtocol)
+    engine.stopping = lambda: serving.should_exit
     tasks = [asyncio.create_task(sweep(serving.server_state.connections)), asyncio.create_task(bounds.run())]
     tasks.append(asyncio.create_task(_roll(log, settings.segment_seconds)))
     tasks.append(asyncio.create_task(claims.run()))
