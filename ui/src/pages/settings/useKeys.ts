@@ -1,0 +1,36 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, type Schemas, told } from "@/api/client";
+import type { Key } from "./keys";
+
+export function useKeys() {
+  return useQuery({
+    queryKey: ["keys", "all"],
+    queryFn: async () => {
+      const found: Key[] = [];
+      let cursor: string | undefined;
+      do {
+        const query = { limit: 1000, ...(cursor ? { cursor } : {}) };
+        const page = await told(api.GET("/v1/keys", { params: { query } }));
+        found.push(...page.data);
+        cursor = page.next ?? undefined;
+      } while (cursor);
+      return found;
+    },
+  });
+}
+
+/** Something done to keys, after which the list is asked for anew. */
+export function useKeyChange<In, Out>(act: (input: In) => Promise<Out>) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: act,
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["keys"] }),
+  });
+}
+
+export const createKey = (body: Schemas["KeyBody"]) => told(api.POST("/v1/keys", { body }));
+
+export const revokeKey = (id: string) => told(api.DELETE("/v1/keys/{id}", { params: { path: { id } } }));
+
+export const rotateKey = ({ id, grace_seconds }: { id: string; grace_seconds: number }) =>
+  told(api.POST("/v1/keys/{id}/rotate", { params: { path: { id } }, body: { grace_seconds } }));

@@ -1,0 +1,136 @@
+import "@mantine/core/styles/Switch.css";
+import { Button, Group, Paper, Stack, Switch, Text, TextInput, Title } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { api, told } from "@/api/client";
+import { AdminButton } from "@/common/AdminButton";
+import { Confirm } from "@/common/Confirm";
+import { FaultNote } from "@/common/Fault";
+import { Outside } from "@/common/Outside";
+import { type Draft, draftOf, faultsOf, patchOf } from "./draft";
+import type { Signal } from "./queries";
+import { Measures, RateLimit, Rules } from "./SignalFields";
+
+/** How a signal is handled, to be changed; and the way to end it. */
+export function SettingsTab({ signal }: { signal: Signal }) {
+  return (
+    <Stack gap="md" maw={720}>
+      <Change signal={signal} />
+      <Archive signal={signal} />
+    </Stack>
+  );
+}
+
+function Change({ signal }: { signal: Signal }) {
+  const [draft, setDraft] = useState<Draft>(() => draftOf(signal));
+  const change = (part: Partial<Draft>) => setDraft((old) => ({ ...old, ...part }));
+  const queries = useQueryClient();
+  const patch = patchOf(signal, draft);
+  const faults = faultsOf(draft, signal);
+  const save = useMutation({
+    mutationFn: () => told(api.PATCH("/v1/signals/{slug}", { params: { path: { slug: signal.slug } }, body: patch })),
+    onSuccess: async (changed) => {
+      queries.setQueryData(["signals", "one", signal.slug], changed);
+      setDraft(draftOf(changed));
+      await Promise.all([
+        queries.invalidateQueries({ queryKey: ["signals"] }),
+        queries.invalidateQueries({ queryKey: ["limits"] }),
+      ]);
+    },
+  });
+  const changed = Object.keys(patch).length > 0;
+  const ready = changed && Object.keys(faults).length === 0;
+  const shared = { draft, change, faults };
+  return (
+    <Paper withBorder p="md">
+      <form
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (ready) save.mutate();
+        }}
+      >
+        <Stack gap="md">
+          <div>
+            <Title order={2} size="h4">
+              How it is handled
+            </Title>
+            <Text size="sm" c="dimmed">
+              Changes hold from the next request on. Events that were taken already keep what they were given.
+            </Text>
+          </div>
+          <TextInput
+            label="Name"
+            value={draft.name}
+            onChange={(event) => change({ name: event.currentTarget.value })}
+            error={faults.name}
+            maxLength={200}
+          />
+          <Switch
+            label="Active"
+            description="The events of an inactive signal are refused."
+            checked={draft.active}
+            onChange={(event) => change({ active: event.currentTarget.checked })}
+          />
+          <Measures {...shared} />
+          <RateLimit {...shared} />
+          <Rules {...shared} />
+          {save.error && <FaultNote error={save.error} what="It was not saved" />}
+          <Group justify="flex-end">
+            <Text size="sm" c="dimmed" role="status">
+              {changed ? "Not saved yet" : save.isSuccess ? "Saved" : ""}
+            </Text>
+            <Button variant="default" disabled={!changed} onClick={() => setDraft(draftOf(signal))}>
+              Undo
+            </Button>
+            <AdminButton type="submit" disabled={!ready} loading={save.isPending}>
+              Save
+            </AdminButton>
+          </Group>
+        </Stack>
+      </form>
+    </Paper>
+  );
+}
+
+function Archive({ signal }: { signal: Signal }) {
+  const [opened, { open, close }] = useDisclosure();
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const archive = useMutation({
+    mutationFn: () => told(api.DELETE("/v1/signals/{slug}", { params: { path: { slug: signal.slug } } })),
+    onSuccess: () => {
+      void navigate({ to: "/signals" });
+      void queries.invalidateQueries({ queryKey: ["signals", "all"] });
+    },
+  });
+  return (
+    <Paper withBorder p="md">
+      <Title order={2} size="h4">
+        Archive
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        Its events are refused from the next request on, and it leaves the lists. What was stored stays. This cannot be
+        undone, and its slug is never given again; to stop it for a while, make it inactive instead.
+      </Text>
+      <AdminButton color="red" variant="light" onClick={open}>
+        Archive this signal
+      </AdminButton>
+      <Confirm
+        opened={opened}
+        close={close}
+        title="Archive this signal?"
+        verb="Archive"
+        typed={signal.slug}
+        busy={archive.isPending}
+        error={archive.error}
+        act={() => archive.mutate()}
+      >
+        Senders of <Outside text={signal.slug} mono /> get errors from now on. Cohorts that look at it see no new
+        events.
+      </Confirm>
+    </Paper>
+  );
+}

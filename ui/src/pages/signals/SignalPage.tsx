@@ -1,0 +1,91 @@
+import "@mantine/core/styles/Tabs.css";
+import { Alert, Anchor, Badge, Tabs } from "@mantine/core";
+import { IconInfoCircle } from "@tabler/icons-react";
+import { Link, useParams } from "@tanstack/react-router";
+import { useState } from "react";
+import { Loaded } from "@/common/Loading";
+import { Page } from "@/common/Page";
+import { useKept } from "@/common/search";
+import { Overview } from "./Overview";
+import { type Signal, useSignal } from "./queries";
+import { SettingsTab } from "./SettingsTab";
+import { SchemaTab } from "./schema/SchemaTab";
+
+const TABS = [
+  { value: "overview", label: "Overview" },
+  { value: "schema", label: "Schema" },
+  { value: "settings", label: "Settings" },
+] as const;
+
+/** One signal: what it is and how busy, its schema, how it is handled. */
+export function SignalPage() {
+  const { slug = "" } = useParams({ strict: false }) as { slug?: string };
+  const signal = useSignal(slug);
+  return (
+    <Page
+      title="Signal"
+      subject={signal.data?.name ?? slug}
+      about={
+        <Anchor component={Link} to="/signals" size="sm">
+          All signals
+        </Anchor>
+      }
+      actions={signal.data && <Marks signal={signal.data} />}
+    >
+      <Loaded query={signal} what="signal" lines={8} height={44}>
+        {(known) => <Known signal={known} key={known.id} />}
+      </Loaded>
+    </Page>
+  );
+}
+
+function Marks({ signal }: { signal: Signal }) {
+  return (
+    <>
+      <Badge variant="outline" tt="none">
+        {signal.type}
+      </Badge>
+      <Badge variant="light" color={signal.active ? "teal" : "gray"} tt="none">
+        {signal.active ? "active" : "inactive: its events are refused"}
+      </Badge>
+    </>
+  );
+}
+
+function Known({ signal }: { signal: Signal }) {
+  const [kept, keep] = useKept();
+  const [text, edit] = useState<string>(); // here, so that a look at another tab does not lose it
+  const tab = TABS.find((each) => each.value === kept.tab)?.value ?? "overview";
+  return (
+    <>
+      {signal.preset && (
+        <Alert icon={<IconInfoCircle aria-hidden />} color="water" p="sm">
+          This signal came with the catalogue “{signal.preset}”. Its name and fields are words that BIK's clients share:
+          they go on sending them as they are, so a stricter schema refuses events of clients that you cannot change.
+        </Alert>
+      )}
+      <Tabs
+        value={tab}
+        onChange={(next) => keep({ tab: next === "overview" ? undefined : (next ?? undefined) })}
+        keepMounted={false}
+      >
+        <Tabs.List mb="md">
+          {TABS.map((each) => (
+            <Tabs.Tab key={each.value} value={each.value}>
+              {each.label}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        <Tabs.Panel value="overview">
+          <Overview signal={signal} />
+        </Tabs.Panel>
+        <Tabs.Panel value="schema">
+          <SchemaTab signal={signal} text={text} edit={edit} />
+        </Tabs.Panel>
+        <Tabs.Panel value="settings">
+          <SettingsTab signal={signal} />
+        </Tabs.Panel>
+      </Tabs>
+    </>
+  );
+}
