@@ -68,11 +68,11 @@ class Attacked:
     """What the API did not let in, and why."""
 
     def paths(self, kind: str) -> list[str]:
-        """The pages of so many of them that each text is in some."""
+        """The pages of some of them: each text is on a page of one kind or another."""
         if kind == "builder":
             return [f"/ui/cohorts/new?from={quote(name, safe='')}" for name in self.cohorts[::5]]
         names = list(dict.fromkeys(getattr(self, kind)))
-        few = {"profiles": 2, "events": 4, "cohorts": 2}.get(kind, 1)
+        few = {"profiles": 4, "events": 8, "cohorts": 3}.get(kind, 1)
         return [f"/ui/{kind}/{quote(name, safe='')}" for name in names[::few]]
 
 

@@ -1,16 +1,33 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { api, Fault, told } from "./client";
+import { useEffect } from "react";
+import { api, Fault, type Schemas, told } from "./client";
+
+/** How many ask that nobody be taken to the sign-in page for now. */
+let staying = 0;
+
+/** Leaves the page as it is while it shows what is shown this once, even when the session has ended: a look into another
+ * window and back asks for everything anew. */
+export function useStay() {
+  useEffect(() => {
+    staying += 1;
+    return () => {
+      staying -= 1;
+    };
+  }, []);
+}
 
 /** Who is signed in: `data` is null when nobody is. */
 export function useSession(enabled = true) {
   return useQuery({
     enabled,
     queryKey: ["session"],
-    queryFn: async () => {
+    queryFn: async ({ client }): Promise<Schemas["SessionAnswer"] | null> => {
       try {
         return await told(api.GET("/v1/session"));
       } catch (error) {
-        if (error instanceof Fault && error.status === 401) return null;
+        if (error instanceof Fault && error.status === 401) {
+          return (staying > 0 && client.getQueryData<Schemas["SessionAnswer"]>(["session"])) || null;
+        }
         throw error;
       }
     },

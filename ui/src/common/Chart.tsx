@@ -4,7 +4,7 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { compact } from "./numbers";
-import { tick } from "./time";
+import { tick, tickUtc } from "./time";
 
 export type Line = {
   label: string;
@@ -24,26 +24,36 @@ type Props = {
   format?: (value: number) => string;
   /** Seconds that are always in view, up to the newest: a chart that moves on by itself. */
   span?: number;
+  /** The times are those of UTC days, weeks or months, which have the same names in every zone. */
+  utc?: boolean;
 };
 
 /** The seconds to show: up to the newest where the chart moves on, and all of the first and the last bar. */
-function inView(first: number, last: number, known: Known, span: number | undefined): [number, number] {
+function inView(low: number, high: number, known: Known, span: number | undefined): [number, number] {
   if (span) {
     const newest = known.current.times.at(-1) ?? Date.now() / 1000; // the server's clock, which may not be ours
     return [newest - span, newest];
   }
-  if (!known.current.lines.some((line) => line.bars)) return [first, last];
-  const gaps = Math.max(1, known.current.times.length - 1);
+  const { times, lines } = known.current;
+  if (times.length === 0 || !lines.some((line) => line.bars)) return [low, high];
+  const [first = low, last = first] = [times[0], times.at(-1)]; // uPlot makes room of its own around a single one
+  const gaps = Math.max(1, times.length - 1);
   const half = first === last ? 43_200 : (0.6 * (last - first)) / gaps;
   return [first - half, last + half];
+}
+
+/** The values to show: 0 always, so that heights can be compared, and all of what is above or below it. */
+function inRange(low: number | null, high: number | null): [number, number] {
+  const [bottom, top] = [Math.min(0, (low ?? 0) * 1.1), Math.max(0, (high ?? 0) * 1.1)];
+  return bottom === top ? [0, 1] : [bottom, top];
 }
 
 type Known = {
   current: { times: readonly number[]; lines: readonly Line[]; format: (value: number) => string };
 };
 
-/** Lines over time, drawn by uPlot; the viewer's zone is the axis's. */
-export function Chart({ times, lines, label, height = 180, format = compact, span }: Props) {
+/** Lines over time, drawn by uPlot; the viewer's zone is the axis's, if it is not one of UTC days. */
+export function Chart({ times, lines, label, height = 180, format = compact, span, utc = false }: Props) {
   const { ref: sized, width } = useElementSize<HTMLDivElement>();
   const box = useRef<HTMLDivElement>(null);
   const ref = useMergedRef(sized, box);
@@ -56,13 +66,13 @@ export function Chart({ times, lines, label, height = 180, format = compact, spa
   // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` and `colorScheme` say when it is drawn anew
   useEffect(() => {
     if (!box.current || width === 0) return;
-    const made = new uPlot(options(known, width, height, span), data(), box.current);
+    const made = new uPlot(options(known, width, height, span, utc), data(), box.current);
     plot.current = made;
     return () => {
       plot.current = null;
       made.destroy();
     };
-  }, [width, height, shape, span, colorScheme]);
+  }, [width, height, shape, span, utc, colorScheme]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: new data, drawn into the chart that there is
   useEffect(() => {
@@ -76,7 +86,7 @@ export function Chart({ times, lines, label, height = 180, format = compact, spa
   return <div ref={ref} style={{ height, overflow: "hidden" }} role="img" aria-label={label} />;
 }
 
-function options(known: Known, width: number, height: number, span: number | undefined): uPlot.Options {
+function options(known: Known, width: number, height: number, span: number | undefined, utc: boolean): uPlot.Options {
   const { lines, format } = known.current;
   const css = getComputedStyle(document.documentElement);
   const color = (name: string) => css.getPropertyValue(`--mantine-color-${name}`).trim() || name;
@@ -90,18 +100,19 @@ function options(known: Known, width: number, height: number, span: number | und
     width,
     height,
     legend: { show: false },
+    ...(utc ? { tzDate: (at: number) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC") } : {}),
     cursor: { y: false, drag: { x: false, y: false } },
     padding: [8, 8, 0, 0],
     scales: {
-      x: { range: (_plot, first, last) => inView(first, last, known, span) },
-      y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] },
+      x: { range: (_plot, low, high) => inView(low, high, known, span) },
+      y: { range: (_plot, low, high) => inRange(low, high) },
     },
     axes: [
       {
         ...axis,
         size: 24,
         space: 70,
-        values: (_plot, marks, _axis, _space, step) => marks.map((at) => tick(at, step)),
+        values: (_plot, marks, _axis, _space, step) => marks.map((at) => (utc ? tickUtc : tick)(at, step)),
       },
       { ...axis, size: 48, values: (_plot, ticks) => ticks.map(format) },
     ],

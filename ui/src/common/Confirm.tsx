@@ -37,7 +37,12 @@ export function Confirm({ opened, close, title, verb, children, typed, danger = 
           <div>{children}</div>
           {typed !== undefined && (
             <TextInput
-              label={`Type “${typed}” to go on`}
+              label={
+                <>
+                  {/* as it must be typed, with all of its spaces */}
+                  Type “<bdi style={{ whiteSpace: "pre-wrap" }}>{typed}</bdi>” to go on
+                </>
+              }
               value={text}
               onChange={(event) => setText(event.currentTarget.value)}
               autoComplete="off"

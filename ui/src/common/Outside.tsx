@@ -1,6 +1,5 @@
 import { ActionIcon, Code, CopyButton, Group, Tooltip } from "@mantine/core";
 import { IconCheck, IconCopy } from "@tabler/icons-react";
-import { memo } from "react";
 
 const LONG = 300;
 
@@ -65,8 +64,3 @@ export function Snippet({ text, what = "command" }: { text: string; what?: strin
     </div>
   );
 }
-
-/** A JSON value, indented. */
-export const Json = memo(function Json({ value, what = "JSON" }: { value: unknown; what?: string }) {
-  return <Snippet text={JSON.stringify(value, null, 2) ?? "null"} what={what} />;
-});

@@ -9,15 +9,24 @@ const minute = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit",
   minute: "2-digit",
 });
+const minuteOfYear = new Intl.DateTimeFormat(undefined, {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+});
 const second = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export type Precision = "day" | "minute" | "second" | "whole";
 
-/** A moment in the viewer's own zone. */
+/** A moment in the viewer's own zone; to the minute it has the year only where that is not this one. */
 export function local(iso: string, precision: Precision = "whole"): string {
-  return { day, minute, second, whole }[precision].format(new Date(iso));
+  const moment = new Date(iso);
+  const isOfNow = moment.getFullYear() === new Date().getFullYear();
+  return { day, minute: isOfNow ? minute : minuteOfYear, second, whole }[precision].format(moment);
 }
 
 /** The same moment in UTC, to the millisecond, as the API gives it. */
@@ -47,6 +56,8 @@ export function lasting(seconds: number): string {
 }
 
 const date = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const dateUtc = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
+const hourUtc = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
 
 /** A mark on an axis of time, in the viewer's zone: `at` and `step` (to the next mark) in seconds. */
 export function tick(at: number, step: number): string {
@@ -54,4 +65,10 @@ export function tick(at: number, step: number): string {
   if (step < 60) return second.format(moment);
   const midnight = moment.getHours() === 0 && moment.getMinutes() === 0;
   return step < 86_400 && !midnight ? hour.format(moment) : date.format(moment);
+}
+
+/** A mark on an axis of UTC days, weeks or months, which are the same for every viewer. */
+export function tickUtc(at: number, step: number): string {
+  const moment = new Date(at * 1000);
+  return step < 86_400 && at % 86_400 !== 0 ? hourUtc.format(moment) : dateUtc.format(moment);
 }

@@ -1,4 +1,4 @@
-import { AppShell, Burger, Group, NavLink, Text } from "@mantine/core";
+import { AppShell, Box, Burger, Group, NavLink, Text } from "@mantine/core";
 import { useDisclosure, useMediaQuery } from "@mantine/hooks";
 import {
   IconActivity,
@@ -90,14 +90,18 @@ export function Shell() {
       </AppShell.Navbar>
       <AppShell.Main id="main" tabIndex={-1} style={{ outline: "none" }}>
         <Health />
-        {session.error ? (
-          <FaultNote error={session.error} what="headwater does not answer" again={() => void session.refetch()} />
-        ) : session.data === undefined ? (
-          <Lines />
-        ) : (
+        {session.error && (
+          <Box mb="md">
+            <FaultNote error={session.error} what="headwater does not answer" again={() => void session.refetch()} />
+          </Box>
+        )}
+        {/* A page that is there stays: what one has typed into it is not lost when the server is away for a while. */}
+        {session.data ? (
           <Suspense fallback={<Lines />}>
             <Outlet />
           </Suspense>
+        ) : (
+          !session.error && <Lines />
         )}
       </AppShell.Main>
     </AppShell>

@@ -23,6 +23,7 @@ export function Days({ days }: { days: Preview["days"] }) {
           <Chart
             label={`Events by day, ${bars.length} days`}
             height={140}
+            utc
             times={bars.map((bar) => Date.parse(bar.day) / 1000)}
             lines={[
               { label: "events", color: "water-5", values: bars.map((bar) => bar.events), bars: true },

@@ -81,12 +81,14 @@ type Props = { cohort: Cohort; opened: boolean; close: () => void };
 
 function Rename({ cohort, opened, close }: Props) {
   const queries = useQueryClient();
-  const [name, setName] = useState(cohort.name);
+  const [typed, setTyped] = useState<string | null>(null);
+  const name = typed ?? cohort.name; // the one of now, not of when the page was opened
   const rename = useMutation({
     mutationFn: () =>
       told(api.PATCH("/v1/cohorts/{id}", { params: { path: { id: cohort.id } }, body: { name: name.trim() } })),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: ["cohorts"] });
+      setTyped(null);
       close();
     },
   });
@@ -95,7 +97,7 @@ function Rename({ cohort, opened, close }: Props) {
       opened={opened}
       close={() => {
         rename.reset();
-        setName(cohort.name);
+        setTyped(null);
         close();
       }}
       title="Rename the cohort"
@@ -111,7 +113,7 @@ function Rename({ cohort, opened, close }: Props) {
         maxLength={200}
         dir="auto"
         required
-        onChange={(event) => setName(event.currentTarget.value)}
+        onChange={(event) => setTyped(event.currentTarget.value)}
         data-autofocus
       />
     </Confirm>

@@ -26,7 +26,6 @@ export function History({ id, size }: { id: string; size: number | null }) {
     },
     enabled: size !== null,
     refetchInterval: LIVE_MS,
-    placeholderData: (before) => before,
   });
   const steps = history.data?.data;
   return (
@@ -65,11 +64,18 @@ function Drawn({ steps, length }: { steps: readonly Step[]; length: Length }) {
   const size = steps.at(-1)?.size ?? 0;
   return (
     <>
-      <Chart times={lines.times} lines={lines.lines} height={110} label={`Size, now ${count(size)}`} />
+      <Chart
+        times={lines.times}
+        lines={lines.lines}
+        height={110}
+        label={`Size, now ${count(size)}`}
+        utc={length === "day"}
+      />
       <Chart
         times={bars.times}
         lines={bars.lines}
         height={90}
+        utc={length === "day"}
         label={`${count(entered)} entered and ${count(left)} left`}
       />
       <Legend

@@ -50,6 +50,7 @@ type Start = { from: Cohort | null; signals: readonly Signal[] };
 function Workbench({ from, signals }: Start) {
   const builder = useBuilder(from ? () => read(from.definition as Json) : undefined);
   const [name, setName] = useState(from ? `${from.name}, changed` : "");
+  const [isBroken, tellBroken] = useState(false);
   const pruned = useMemo(() => complete(builder.model), [builder.model]);
   const preview = usePreview(useMemo(() => (pruned.model ? write(pruned.model) : null), [pruned.model]));
   const create = useCreate(name, builder.model);
@@ -85,7 +86,7 @@ function Workbench({ from, signals }: Start) {
             <Builder />
           </Tabs.Panel>
           <Tabs.Panel value="json">
-            <JsonTab />
+            <JsonTab tell={tellBroken} />
           </Tabs.Panel>
         </Tabs>
         <Stack className={classes.panel} gap="md">
@@ -95,7 +96,14 @@ function Workbench({ from, signals }: Start) {
             subject={builder.model.subject}
             placed={placed(preview.error, pruned.model) !== null}
           />
-          <Save name={name} setName={setName} create={create} left={pruned.left} nothing={nothing} />
+          <Save
+            name={name}
+            setName={setName}
+            create={create}
+            left={pruned.left}
+            nothing={nothing}
+            isBroken={isBroken}
+          />
           {misplaced && create.error && <FaultNote error={create.error} what="It was not created" />}
         </Stack>
       </div>
@@ -144,11 +152,13 @@ type SaveProps = {
   create: ReturnType<typeof useCreate>;
   left: number;
   nothing: boolean;
+  /** The text of the JSON tab is not what would be saved. */
+  isBroken: boolean;
 };
 
-function Save({ name, setName, create, left, nothing }: SaveProps) {
+function Save({ name, setName, create, left, nothing, isBroken }: SaveProps) {
   const may = useMay("admin");
-  const why = whyNot(may, nothing, left, name);
+  const why = isBroken && may ? "Mend the JSON first." : whyNot(may, nothing, left, name);
   return (
     <Paper withBorder p="md" component="section" aria-label="Save">
       <form

@@ -10,6 +10,8 @@ export type Cohort = Schemas["CohortAnswer"];
 export type Preview = Schemas["PreviewAnswer"];
 
 const LIVE_MS = 5_000;
+/** As long as few pages are open, they are kept right; many would be much to ask again and again. */
+const LIVE_PAGES = 3;
 const DEBOUNCE_MS = 400;
 const RECENT = 50;
 const MOST_SIGNALS = 5_000;
@@ -24,7 +26,7 @@ export function useCohorts() {
       told(api.GET("/v1/cohorts", { params: { query: { limit: 100, cursor: pageParam } }, signal })),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next ?? undefined,
-    refetchInterval: LIVE_MS,
+    refetchInterval: (query) => ((query.state.data?.pages.length ?? 0) > LIVE_PAGES ? false : LIVE_MS),
   });
 }
 

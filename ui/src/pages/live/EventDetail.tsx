@@ -3,22 +3,22 @@ import { Alert, Anchor, Grid, Group, Stack, Table, Text, Title } from "@mantine/
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { api, type Schemas, told } from "@/api/client";
+import { api, told } from "@/api/client";
 import { Loaded } from "@/common/Loading";
 import { Moment } from "@/common/Moment";
 import { IdentityLink, keyOf, Lane, SignalLink, Status, spelled } from "@/common/marks";
-import { Id, Json, Outside } from "@/common/Outside";
+import { Id, Outside, Snippet } from "@/common/Outside";
+import { type Event, eventOf } from "./eventOf";
 import { Together } from "./Together";
 import { Trace } from "./Trace";
 
-type Event = Schemas["EventAnswer"];
 type Props = { id: string; open: (id: string) => void; wide?: boolean };
 
 /** The whole event, its trace, and what came with it. `open` leads to another event. */
 export function EventDetail({ id, open, wide = false }: Props) {
   const event = useQuery({
     queryKey: ["event", id],
-    queryFn: () => told(api.GET("/v1/events/{id}", { params: { path: { id } } })),
+    queryFn: async () => eventOf(await told(api.GET("/v1/events/{id}", { params: { path: { id } }, parseAs: "text" }))),
     refetchInterval: ({ state }) => (state.data?.status === "pending" ? 1_000 : false),
   });
   const trace = useQuery({
@@ -37,7 +37,7 @@ export function EventDetail({ id, open, wide = false }: Props) {
               <Outcome event={known} />
               <About event={known} />
               <Section title="Data">
-                <Json value={known.data} what="data" />
+                <Snippet text={known.written} what="data" />
               </Section>
             </Stack>
           </Grid.Col>

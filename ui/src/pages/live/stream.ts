@@ -49,7 +49,10 @@ export function listen(url: string, heard: Heard): () => void {
       if (opened !== source) return;
       failed += 1;
       if (opened.readyState === EventSource.CLOSED) void why();
-      else heard.link("reconnecting", null); // the browser tries again by itself
+      else {
+        last = Date.now();
+        heard.link("reconnecting", null); // the browser tries again by itself
+      }
     };
   }
 
@@ -81,9 +84,9 @@ export function listen(url: string, heard: Heard): () => void {
 
   const seen = () => (document.hidden ? close() : open());
   const watch = setInterval(() => {
-    if (source?.readyState === EventSource.OPEN && Date.now() - last > SILENCE) {
+    if (source && source.readyState !== EventSource.CLOSED && Date.now() - last > SILENCE) {
       failed += 1;
-      open(); // a connection that broke off without a word
+      open(); // a connection that broke off without a word, or was never answered
     }
   }, 5_000);
   document.addEventListener("visibilitychange", seen);

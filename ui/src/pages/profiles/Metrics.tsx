@@ -46,10 +46,9 @@ function One({ identity, slug, metric }: { identity: string; slug: string; metri
               <Chart
                 label={`${slug} by ${metric.period}: ${ordered.length} periods`}
                 height={140}
+                utc={metric.period !== "hour"}
                 times={ordered.map((each) => Date.parse(each.period_start) / 1000)}
-                lines={[
-                  { label: slug, color: "water-5", values: ordered.map((each) => Number(each.value)), bars: true },
-                ]}
+                lines={[{ label: slug, color: "water-5", values: ordered.map((each) => each.value), bars: true }]}
               />
             );
           }}

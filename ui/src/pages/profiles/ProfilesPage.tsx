@@ -1,9 +1,7 @@
 import { Anchor, Group, Paper, Stack, Table, Text, TextInput, Title } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
 import { IconSearch } from "@tabler/icons-react";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { Link } from "@tanstack/react-router";
 import { api, told } from "@/api/client";
 import { Empty, firstEvent } from "@/common/Empty";
 import { Loaded } from "@/common/Loading";
@@ -11,17 +9,13 @@ import { Ago } from "@/common/Moment";
 import { Identities, type Identity, keyOf } from "@/common/marks";
 import { Cut } from "@/common/Outside";
 import { Page } from "@/common/Page";
-import { useKept } from "@/common/search";
+import { useKept, useTyped } from "@/common/search";
 import { seenLately } from "./lately";
 
 /** Finding a person or an object: by any identity, or among those who were seen last. */
 export function ProfilesPage() {
-  const [{ q = "" }, keep] = useKept();
-  const [text, setText] = useState(q);
-  const [settled] = useDebouncedValue(text.trim(), 250);
-  useEffect(() => {
-    if (settled !== q) keep({ q: settled || undefined });
-  }, [settled, q, keep]);
+  const [{ q = "" }] = useKept();
+  const [text, type] = useTyped(250);
   return (
     <Page title="Profiles" about="Everything that is known of one person or object, put together from its events.">
       <TextInput
@@ -30,13 +24,13 @@ export function ProfilesPage() {
         placeholder="ada@example.com, +19494572000, 001ABC…"
         leftSection={<IconSearch size={16} aria-hidden />}
         value={text}
-        onChange={(event) => setText(event.currentTarget.value)}
+        onChange={(event) => type(event.currentTarget.value)}
         type="search"
         autoComplete="off"
         spellCheck={false}
         maxLength={320}
       />
-      {settled ? <Found q={settled} /> : <Lately />}
+      {q ? <Found q={q} /> : <Lately />}
     </Page>
   );
 }
@@ -67,10 +61,9 @@ function Found({ q }: { q: string }) {
 type Person = { id: string; name?: string | null; identities: readonly Identity[] };
 
 function People({ people, busy }: { people: readonly Person[]; busy: boolean }) {
-  const navigate = useNavigate();
   return (
     <Table.ScrollContainer minWidth={280} style={{ opacity: busy ? 0.6 : 1 }}>
-      <Table highlightOnHover layout="fixed">
+      <Table layout="fixed">
         <Table.Thead>
           <Table.Tr>
             <Table.Th scope="col" w="35%">
@@ -83,7 +76,7 @@ function People({ people, busy }: { people: readonly Person[]; busy: boolean }) 
           {people.map((person) => {
             const key = keyOf(person.identities[0] ?? { type: "", id: "" });
             return (
-              <Table.Tr key={person.id} onClick={() => void navigate({ to: `/profiles/${encodeURIComponent(key)}` })}>
+              <Table.Tr key={person.id}>
                 <Table.Td>
                   <Anchor component={Link} to={`/profiles/${encodeURIComponent(key)}`} size="sm">
                     <Cut text={person.name || key} />

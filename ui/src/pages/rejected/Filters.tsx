@@ -1,5 +1,6 @@
 import { NativeSelect, SimpleGrid, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useRef } from "react";
 import { api, told } from "@/api/client";
 import { spelled } from "@/common/marks";
 import { Clear, SignalFilter } from "@/pages/live/Filters";
@@ -47,13 +48,19 @@ type TimeProps = { label: string; value: string | undefined; choose: (iso: strin
 
 /** A moment in the viewer's zone, kept in UTC. */
 function Time({ label, value, choose }: TimeProps) {
+  const before = useRef(""); // as the browser spells it: who only passes by changes nothing
   return (
     <TextInput
       key={value ?? ""}
       type="datetime-local"
+      step="any"
       label={label}
       defaultValue={value ? inZone(value) : ""}
+      onFocus={(event) => {
+        before.current = event.currentTarget.value;
+      }}
       onBlur={(event) => {
+        if (event.currentTarget.value === before.current) return;
         const at = new Date(event.currentTarget.value);
         const iso = Number.isNaN(at.getTime()) ? undefined : at.toISOString();
         if (iso !== value) choose(iso);
@@ -66,5 +73,6 @@ function Time({ label, value, choose }: TimeProps) {
 function inZone(iso: string): string {
   const at = new Date(iso);
   if (Number.isNaN(at.getTime())) return "";
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  const local = new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 23);
+  return local.replace(/\.000$/, "").replace(/(T\d\d:\d\d):00$/, "$1");
 }

@@ -14,6 +14,8 @@ import { Samples } from "./Samples";
 type Props = {
   kind: Kind;
   filter: Filter;
+  /** What is shown is that of other filters still. */
+  stale: boolean;
   opened: boolean;
   turn: (kind: string) => void;
   ticked: ReadonlySet<string>;
@@ -23,7 +25,7 @@ type Props = {
 };
 
 /** What was rejected of one signal for one reason; its events unfold below. */
-export function KindRow({ kind, filter, opened, turn, ticked, tick, open, replay }: Props) {
+export function KindRow({ kind, filter, stale, opened, turn, ticked, tick, open, replay }: Props) {
   const Chevron = opened ? IconChevronDown : IconChevronRight;
   const name = `${kind.reason} ${kind.signal}`;
   const reason = kind.reason as NonNullable<Filter["reason"]>;
@@ -33,7 +35,7 @@ export function KindRow({ kind, filter, opened, turn, ticked, tick, open, replay
     events: kind.events,
   };
   const wrong = wrongWith(kind);
-  const todo = <Todo kind={kind} replay={() => replay(asked)} />;
+  const todo = <Todo kind={kind} stale={stale} replay={() => replay(asked)} />;
   return (
     <>
       <Table.Tr>
@@ -88,7 +90,7 @@ export function KindRow({ kind, filter, opened, turn, ticked, tick, open, replay
   );
 }
 
-function Todo({ kind, replay }: { kind: Kind; replay: () => void }) {
+function Todo({ kind, stale, replay }: { kind: Kind; stale: boolean; replay: () => void }) {
   const tab = mendedIn(kind.reason);
   return (
     <>
@@ -104,7 +106,13 @@ function Todo({ kind, replay }: { kind: Kind; replay: () => void }) {
           {tab === "schema" ? "Schema" : "Settings"}
         </Anchor>
       )}
-      <AdminButton size="compact-sm" variant="default" onClick={replay} aria-label={`Replay ${kind.signal}`}>
+      <AdminButton
+        size="compact-sm"
+        variant="default"
+        disabled={stale}
+        onClick={replay}
+        aria-label={`Replay ${kind.signal}`}
+      >
         Replay
       </AdminButton>
     </>

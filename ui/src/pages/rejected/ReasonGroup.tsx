@@ -1,4 +1,5 @@
-import { Group, Paper, Stack, Table, Text, Title, VisuallyHidden } from "@mantine/core";
+import { Button, Group, Paper, Stack, Table, Text, Title, VisuallyHidden } from "@mantine/core";
+import { useState } from "react";
 import { AdminButton } from "@/common/AdminButton";
 import { spelled } from "@/common/marks";
 import { count } from "@/common/numbers";
@@ -6,9 +7,14 @@ import type { Filter, Group as Found } from "./groups";
 import { KindRow } from "./KindRow";
 import type { Asked } from "./ReplayDialog";
 
+/** Signals drawn at first, and more each time; there may be thousands. */
+const AT_ONCE = 50;
+
 type Props = {
   group: Found;
   filter: Filter;
+  /** What is shown is that of other filters still. */
+  stale: boolean;
   opened: ReadonlySet<string>;
   turn: (kind: string) => void;
   ticked: ReadonlySet<string>;
@@ -18,7 +24,8 @@ type Props = {
 };
 
 /** All that was rejected for one reason: what to do about it, and whose signals they are. */
-export function ReasonGroup({ group, filter, opened, turn, ticked, tick, open, replay }: Props) {
+export function ReasonGroup({ group, filter, stale, opened, turn, ticked, tick, open, replay }: Props) {
+  const [most, setMost] = useState(AT_ONCE);
   const name = spelled(group.reason);
   const title = name.charAt(0).toUpperCase() + name.slice(1);
   const all = { ...filter, reason: group.reason as NonNullable<Filter["reason"]> };
@@ -40,6 +47,7 @@ export function ReasonGroup({ group, filter, opened, turn, ticked, tick, open, r
           <AdminButton
             size="xs"
             variant="light"
+            disabled={stale}
             onClick={() => replay({ filter: all, what: `all that is: ${name}`, events: group.events })}
           >
             Replay all {count(group.events)}
@@ -64,11 +72,12 @@ export function ReasonGroup({ group, filter, opened, turn, ticked, tick, open, r
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
-            {group.kinds.map((kind) => (
+            {group.kinds.slice(0, most).map((kind) => (
               <KindRow
                 key={kind.signal}
                 kind={kind}
                 filter={filter}
+                stale={stale}
                 opened={opened.has(`${kind.reason} ${kind.signal}`)}
                 turn={turn}
                 ticked={ticked}
@@ -79,6 +88,13 @@ export function ReasonGroup({ group, filter, opened, turn, ticked, tick, open, r
             ))}
           </Table.Tbody>
         </Table>
+        {group.kinds.length > most && (
+          <div>
+            <Button size="xs" variant="default" onClick={() => setMost(most + AT_ONCE)}>
+              More
+            </Button>
+          </div>
+        )}
       </Stack>
     </Paper>
   );

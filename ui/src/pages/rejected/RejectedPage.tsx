@@ -31,6 +31,7 @@ export function RejectedPage() {
     placeholderData: keepPreviousData,
     refetchInterval: 15_000,
   });
+  const stale = summary.isPlaceholderData; // of the filters before: nothing to be replayed by
   const [opened, turn] = useTurned();
   const [ticked, setTicked] = useState<ReadonlySet<string>>(new Set());
   const [asked, replay] = useState<Asked>();
@@ -47,7 +48,7 @@ export function RejectedPage() {
       about="Events that were acknowledged but could not count as they stood. They are kept: mend the cause, then replay them."
       actions={
         <AdminButton
-          disabled={!summary.data?.events}
+          disabled={!summary.data?.events || stale}
           onClick={() =>
             replay({
               filter,
@@ -66,13 +67,16 @@ export function RejectedPage() {
           events === 0 ? (
             <Nothing filtered={filtered} />
           ) : (
-            <Stack gap="md">
+            <Stack gap="md" style={{ opacity: stale ? 0.6 : 1 }} aria-busy={stale}>
               <Text size="sm" c="dimmed" className="tabular">
                 {count(events)} rejected {events === 1 ? "event" : "events"}
                 {filtered ? " that fit" : ""}
               </Text>
               {grouped(data).map((group) => (
-                <ReasonGroup key={group.reason} {...{ group, filter, opened, turn, ticked, tick, open, replay }} />
+                <ReasonGroup
+                  key={group.reason}
+                  {...{ group, filter, stale, opened, turn, ticked, tick, open, replay }}
+                />
               ))}
             </Stack>
           )
@@ -103,8 +107,8 @@ export function RejectedPage() {
       {asked && (
         <ReplayDialog
           asked={asked}
-          close={() => {
-            if (asked.filter.ids) setTicked(new Set());
+          close={(ran) => {
+            if (ran && asked.filter.ids) setTicked(new Set());
             replay(undefined);
           }}
         />

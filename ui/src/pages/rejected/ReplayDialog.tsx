@@ -21,15 +21,16 @@ const LANES = [
   { value: "migration", label: "Migration: every date passes" },
 ];
 
-/** First says what would become of them, then does it. */
-export function ReplayDialog({ asked, close }: { asked: Asked; close: () => void }) {
+/** First says what would become of them, then does it. `close` is told whether anything was done. */
+export function ReplayDialog({ asked, close }: { asked: Asked; close: (ran: boolean) => void }) {
   const [lane, setLane] = useState<Lane | null>(null);
   const { run, begin, stop, forget } = useReplay(asked.filter);
   const busy = run?.busy ?? false;
   const broken = run !== null && !busy && run.outcome !== null && run.outcome.next !== null;
   const done = run !== null && !run.dry && !busy && run.error === null && !broken;
+  const leave = () => close(run !== null && !run.dry && run.outcome !== null);
   return (
-    <Modal opened onClose={close} title={`Replay ${asked.what}`} size="lg">
+    <Modal opened onClose={leave} title={`Replay ${asked.what}`} size="lg">
       <Stack gap="md">
         <Text size="sm">
           {count(asked.events)} {asked.events === 1 ? "event is" : "events are"} judged by what holds now: the signal as
@@ -74,7 +75,7 @@ export function ReplayDialog({ asked, close }: { asked: Asked; close: () => void
               Stop
             </Button>
           ) : (
-            <Button variant="default" onClick={close}>
+            <Button variant="default" onClick={leave}>
               {done ? "Close" : "Cancel"}
             </Button>
           )}

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useSession } from "@/api/session";
 import { FaultNote } from "@/common/Fault";
 import { type NewKey, SCOPES, type Scope } from "./keys";
-import { createKey, useKeyChange } from "./useKeys";
+import { createKey, useNewKey } from "./useKeys";
 
 const DAY = 86_400_000;
 const LIVES = [
@@ -22,18 +22,21 @@ export function CreateKey({ close, made }: { close: () => void; made: (key: NewK
   const [days, setDays] = useState("");
   const own = useSession().data?.key.scopes ?? [];
   const offered = SCOPES.filter((scope) => scope.value !== "operator" || own.includes("operator"));
-  const create = useKeyChange(createKey);
+  const create = useNewKey(createKey, made);
+  const leave = () => {
+    if (!create.isPending) close(); // or a key is made that nobody sees
+  };
   const body = () => ({
     name: name.trim(),
     scopes: offered.map((scope) => scope.value).filter((scope): scope is Scope => scopes.includes(scope)),
     ...(days ? { expires_at: new Date(Date.now() + Number(days) * DAY).toISOString() } : {}),
   });
   return (
-    <Modal opened onClose={close} title="New key" size="lg" closeOnClickOutside={false}>
+    <Modal opened onClose={leave} title="New key" size="lg" closeOnClickOutside={false}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (scopes.length > 0) create.mutate(body(), { onSuccess: made });
+          if (scopes.length > 0) create.mutate(body());
         }}
       >
         <Stack gap="md">
@@ -69,7 +72,7 @@ export function CreateKey({ close, made }: { close: () => void; made: (key: NewK
           />
           {create.error && <FaultNote error={create.error} what="It was not made" />}
           <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
+            <Button variant="default" onClick={leave} disabled={create.isPending}>
               Cancel
             </Button>
             <Button type="submit" loading={create.isPending} disabled={scopes.length === 0}>

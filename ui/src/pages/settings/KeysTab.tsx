@@ -1,5 +1,6 @@
 import { Badge, Group, Stack, Table, Text, Title, VisuallyHidden } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useSession } from "@/api/session";
 import { AdminButton } from "@/common/AdminButton";
@@ -20,7 +21,12 @@ type Doing = { what: "create" } | { what: "rotate" | "revoke"; key: Key } | { wh
 export function KeysTab() {
   const keys = useKeys();
   const [doing, setDoing] = useState<Doing>(null);
+  const queries = useQueryClient();
   const close = () => setDoing(null);
+  const closeShown = () => {
+    close();
+    void queries.invalidateQueries({ queryKey: ["keys"] });
+  };
   const show = (made: NewKey) => setDoing({ what: "show", made });
   return (
     <Stack gap="md">
@@ -43,7 +49,7 @@ export function KeysTab() {
       {doing?.what === "create" && <CreateKey close={close} made={show} />}
       {doing?.what === "rotate" && <RotateKey of={doing.key} close={close} made={show} />}
       {doing?.what === "revoke" && <RevokeKey of={doing.key} close={close} />}
-      {doing?.what === "show" && <ShownKey made={doing.made} close={close} />}
+      {doing?.what === "show" && <ShownKey made={doing.made} close={closeShown} />}
     </Stack>
   );
 }

@@ -4,7 +4,7 @@ import { useSession } from "@/api/session";
 import { FaultNote } from "@/common/Fault";
 import { Outside } from "@/common/Outside";
 import type { Key, NewKey } from "./keys";
-import { rotateKey, useKeyChange } from "./useKeys";
+import { rotateKey, useNewKey } from "./useKeys";
 
 const GRACES = [
   { value: "0", label: "It ends at once" },
@@ -18,13 +18,16 @@ const GRACES = [
 export function RotateKey({ of, close, made }: { of: Key; close: () => void; made: (key: NewKey) => void }) {
   const [grace, setGrace] = useState("86400");
   const isOwn = useSession().data?.key.id === of.id;
-  const rotate = useKeyChange(rotateKey);
+  const rotate = useNewKey(rotateKey, made);
+  const leave = () => {
+    if (!rotate.isPending) close(); // or a key is made that nobody sees
+  };
   return (
-    <Modal opened onClose={close} title="Rotate a key" closeOnClickOutside={false}>
+    <Modal opened onClose={leave} title="Rotate a key" closeOnClickOutside={false}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          rotate.mutate({ id: of.id, grace_seconds: Number(grace) }, { onSuccess: made });
+          rotate.mutate({ id: of.id, grace_seconds: Number(grace) });
         }}
       >
         <Stack gap="md">
@@ -41,7 +44,7 @@ export function RotateKey({ of, close, made }: { of: Key; close: () => void; mad
           />
           {rotate.error && <FaultNote error={rotate.error} what="It was not rotated" />}
           <Group justify="flex-end">
-            <Button variant="default" onClick={close}>
+            <Button variant="default" onClick={leave} disabled={rotate.isPending}>
               Cancel
             </Button>
             <Button type="submit" loading={rotate.isPending}>

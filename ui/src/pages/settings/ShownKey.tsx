@@ -2,11 +2,13 @@ import "@mantine/core/styles/Checkbox.css";
 import { Alert, Button, Checkbox, Group, Modal, Stack } from "@mantine/core";
 import { IconAlertTriangle } from "@tabler/icons-react";
 import { useState } from "react";
+import { useStay } from "@/api/session";
 import { Snippet } from "@/common/Outside";
 import type { NewKey } from "./keys";
 
 /** A new key, this once. Neither a click beside it nor Esc takes it away. */
 export function ShownKey({ made, close }: { made: NewKey; close: () => void }) {
+  useStay();
   const [kept, setKept] = useState(false);
   return (
     <Modal

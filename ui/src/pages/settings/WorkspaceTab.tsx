@@ -1,7 +1,6 @@
 import "@mantine/core/styles/NumberInput.css";
 import { Group, NumberInput, Paper, Stack, Text, Textarea, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
 import { api, type Schemas, told } from "@/api/client";
 import { AdminButton } from "@/common/AdminButton";
 import { FaultNote } from "@/common/Fault";
@@ -9,8 +8,9 @@ import { Loaded } from "@/common/Loading";
 import { Moment } from "@/common/Moment";
 import { count } from "@/common/numbers";
 import { Id, Outside } from "@/common/Outside";
+import { useDraft } from "@/common/useDraft";
 import { Facts } from "@/pages/signals/Facts";
-import { type Draft, draftOf, linesOf, patchOf } from "./workspace";
+import { draftOf, linesOf, patchOf } from "./workspace";
 
 type Workspace = Schemas["WorkspaceAnswer"];
 
@@ -41,16 +41,13 @@ export function WorkspaceTab() {
 }
 
 function People({ workspace }: { workspace: Workspace }) {
-  const [draft, setDraft] = useState<Draft>(() => draftOf(workspace));
-  const change = (part: Partial<Draft>) => setDraft((old) => ({ ...old, ...part }));
+  const { draft, patch, changed, change, begin } = useDraft(workspace, draftOf, patchOf);
   const queries = useQueryClient();
-  const patch = patchOf(workspace, draft);
-  const changed = Object.keys(patch).length > 0;
   const save = useMutation({
     mutationFn: () => told(api.PATCH("/v1/workspace", { body: patch })),
     onSuccess: (saved) => {
       queries.setQueryData(["workspace"], saved);
-      setDraft(draftOf(saved));
+      begin(saved);
     },
   });
   return (

@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, type Schemas, told } from "@/api/client";
-import type { Key } from "./keys";
+import type { Key, NewKey } from "./keys";
 
 export function useKeys() {
   return useQuery({
@@ -26,6 +26,12 @@ export function useKeyChange<In, Out>(act: (input: In) => Promise<Out>) {
     mutationFn: act,
     onSuccess: () => queries.invalidateQueries({ queryKey: ["keys"] }),
   });
+}
+
+/** Something that makes a key, which is shown this once: whoever shows it has it before anything else is asked. The list
+ * waits until it is closed, for when it replaced the key that is signed in with, the next answer is a 401. */
+export function useNewKey<In>(make: (input: In) => Promise<NewKey>, made: (key: NewKey) => void) {
+  return useMutation({ mutationFn: make, onSuccess: (key) => made(key) });
 }
 
 export const createKey = (body: Schemas["KeyBody"]) => told(api.POST("/v1/keys", { body }));

@@ -3,13 +3,13 @@ import { Button, Group, Paper, Stack, Switch, Text, TextInput, Title } from "@ma
 import { useDisclosure } from "@mantine/hooks";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
 import { api, told } from "@/api/client";
 import { AdminButton } from "@/common/AdminButton";
 import { Confirm } from "@/common/Confirm";
 import { FaultNote } from "@/common/Fault";
 import { Outside } from "@/common/Outside";
-import { type Draft, draftOf, faultsOf, patchOf } from "./draft";
+import { useDraft } from "@/common/useDraft";
+import { draftOf, faultsOf, patchOf } from "./draft";
 import type { Signal } from "./queries";
 import { Measures, RateLimit, Rules } from "./SignalFields";
 
@@ -17,30 +17,27 @@ import { Measures, RateLimit, Rules } from "./SignalFields";
 export function SettingsTab({ signal }: { signal: Signal }) {
   return (
     <Stack gap="md" maw={720}>
-      <Change signal={signal} />
+      <Change key={signal.id} signal={signal} />
       <Archive signal={signal} />
     </Stack>
   );
 }
 
 function Change({ signal }: { signal: Signal }) {
-  const [draft, setDraft] = useState<Draft>(() => draftOf(signal));
-  const change = (part: Partial<Draft>) => setDraft((old) => ({ ...old, ...part }));
+  const { from, draft, patch, changed, change, begin } = useDraft(signal, draftOf, patchOf);
   const queries = useQueryClient();
-  const patch = patchOf(signal, draft);
-  const faults = faultsOf(draft, signal);
+  const faults = faultsOf(draft, from);
   const save = useMutation({
     mutationFn: () => told(api.PATCH("/v1/signals/{slug}", { params: { path: { slug: signal.slug } }, body: patch })),
-    onSuccess: async (changed) => {
-      queries.setQueryData(["signals", "one", signal.slug], changed);
-      setDraft(draftOf(changed));
+    onSuccess: async (saved) => {
+      queries.setQueryData(["signals", "one", signal.slug], saved);
+      begin(saved);
       await Promise.all([
         queries.invalidateQueries({ queryKey: ["signals"] }),
         queries.invalidateQueries({ queryKey: ["limits"] }),
       ]);
     },
   });
-  const changed = Object.keys(patch).length > 0;
   const ready = changed && Object.keys(faults).length === 0;
   const shared = { draft, change, faults };
   return (
@@ -82,7 +79,7 @@ function Change({ signal }: { signal: Signal }) {
             <Text size="sm" c="dimmed" role="status">
               {changed ? "Not saved yet" : save.isSuccess ? "Saved" : ""}
             </Text>
-            <Button variant="default" disabled={!changed} onClick={() => setDraft(draftOf(signal))}>
+            <Button variant="default" disabled={!changed} onClick={() => begin(signal)}>
               Undo
             </Button>
             <AdminButton type="submit" disabled={!ready} loading={save.isPending}>

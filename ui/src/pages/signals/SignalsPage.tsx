@@ -1,17 +1,15 @@
 import { Group, NativeSelect, Text, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconPlus, IconSearch } from "@tabler/icons-react";
-import { useNavigate } from "@tanstack/react-router";
 import type { SortingState } from "@tanstack/react-table";
-import { useMemo, useState } from "react";
+import { useMemo } from "react";
 import { AdminButton } from "@/common/AdminButton";
 import { Empty, firstSignal } from "@/common/Empty";
 import { FaultNote } from "@/common/Fault";
 import { Loaded } from "@/common/Loading";
 import { count } from "@/common/numbers";
 import { Page } from "@/common/Page";
-import { useKept } from "@/common/search";
-import type { Search } from "@/router";
+import { useKept, useTyped } from "@/common/search";
 import { NewSignal } from "./NewSignal";
 import { useActivity, useLimits, useSignals } from "./queries";
 import { fits, rowsOf } from "./rows";
@@ -49,14 +47,13 @@ export function SignalsPage() {
 
 function Known({ signals }: { signals: NonNullable<ReturnType<typeof useSignals>["data"]> }) {
   const [kept, keep] = useKept();
-  const typed = useTyped();
+  const [text, type] = useTyped();
   const activity = useActivity(24);
   const limits = useLimits();
   const rows = useMemo(
     () => rowsOf(signals, activity.data, limits.data?.data ?? []),
     [signals, activity.data, limits.data],
   );
-  const [text, setText] = useState(kept.q ?? "");
   const filter = { text, type: kept.type ?? "", active: kept.active ?? "" };
   const found = rows.filter((row) => fits(row, filter));
   return (
@@ -67,10 +64,7 @@ function Known({ signals }: { signals: NonNullable<ReturnType<typeof useSignals>
           placeholder="Name or slug"
           leftSection={<IconSearch size={16} aria-hidden />}
           value={text}
-          onChange={(event) => {
-            setText(event.currentTarget.value);
-            typed({ q: event.currentTarget.value });
-          }}
+          onChange={(event) => type(event.currentTarget.value)}
           style={{ flex: "1 1 16rem" }}
         />
         <NativeSelect
@@ -110,13 +104,6 @@ function Known({ signals }: { signals: NonNullable<ReturnType<typeof useSignals>
       )}
     </>
   );
-}
-
-/** Keeps what is typed without making every letter a page to go back to. */
-function useTyped(): (change: Search) => void {
-  const navigate = useNavigate();
-  return (change) =>
-    void navigate({ to: ".", search: ((old: Search) => ({ ...old, ...change })) as never, replace: true });
 }
 
 const SORTABLE = ["name", "volume", "errors"];

@@ -60,6 +60,14 @@ test("only what was changed is sent of one that is there, and null takes away", 
   expect(patchOf(SIGNAL, { ...draft, active: false, rate: 7 })).toEqual({ active: false, rate_limit: 7 });
 });
 
+test("what a colleague changed meanwhile is not taken back", () => {
+  const draft = { ...draftOf(SIGNAL), name: "Calls" };
+  const now: Signal = { ...SIGNAL, rate_limit: 5, enforcement: "reject" };
+  const patch = patchOf(SIGNAL, draft);
+  expect(patch).toEqual({ name: "Calls" });
+  expect({ ...now, ...patch }).toMatchObject({ rate_limit: 5, enforcement: "reject" });
+});
+
 test("what is missing is said by field", () => {
   expect(faultsOf(NEW)).toHaveProperty("name");
   expect(faultsOf({ ...NEW, name: "漢字" })).toHaveProperty("slug");

@@ -1,5 +1,6 @@
 import { Alert, Stack, Text, Textarea } from "@mantine/core";
-import { useState } from "react";
+import { useEffect, useState } from "react";
+import { changedNumber, tooManyDigits } from "@/common/digits";
 import { Outside } from "@/common/Outside";
 import { useSite } from "./context";
 import { canonical, type Json, toJson } from "./json";
@@ -8,8 +9,11 @@ import { write } from "./write";
 
 type Trouble = { path: string; message: string };
 
-/** The same definition as JSON. What can be read is in the builder at once; what cannot, says where. */
-export function JsonTab() {
+/**
+ * The same definition as JSON. What can be read is in the builder at once; what cannot, says where, and is told: what
+ * would be saved then is not what is written here.
+ */
+export function JsonTab({ tell }: { tell: (isBroken: boolean) => void }) {
   const { builder, fault } = useSite();
   const definition = write(builder.model);
   const whole = toJson(definition, 2);
@@ -18,6 +22,12 @@ export function JsonTab() {
   const mine = draft.of === canonical(definition);
   const shown = mine ? draft.text : whole;
   const told = mine && trouble ? trouble : fault;
+
+  const isBroken = mine && trouble !== null;
+  useEffect(() => {
+    tell(isBroken);
+    return () => tell(false); // whoever leaves this tab leaves what is written here
+  }, [isBroken, tell]);
 
   const enter = (text: string) => {
     const found = understood(text);
@@ -65,10 +75,17 @@ function understood(text: string): { model: ReturnType<typeof read> } | { troubl
   } catch (error) {
     return { trouble: { path: "", message: `This is no JSON yet: ${error instanceof Error ? error.message : ""}` } };
   }
+  const changed = changedNumber(text);
+  if (changed) return { trouble: { path: placeOf(text, changed.at), message: tooManyDigits(changed.number) } };
   try {
     return { model: read(value) };
   } catch (error) {
     if (error instanceof Misfit) return { trouble: { path: error.path, message: error.message } };
     return { trouble: { path: "", message: "This is nested too deep" } };
   }
+}
+
+function placeOf(text: string, at: number): string {
+  const before = text.slice(0, at).split("\n");
+  return `line ${before.length}, column ${(before.at(-1) ?? "").length + 1}`;
 }

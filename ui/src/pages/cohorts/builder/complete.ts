@@ -1,3 +1,4 @@
+import { tooManyDigits } from "@/common/digits";
 import {
   type Body,
   type Bound,
@@ -9,7 +10,7 @@ import {
   type Span,
   type Test,
 } from "./model";
-import { numberOf } from "./write";
+import { isTooLong, numberOf } from "./write";
 
 /** What a condition still needs, and which part of it: a row's own id where it is the row itself. */
 export type Missing = { id: string; text: string };
@@ -95,7 +96,7 @@ function bounds(id: string, given: readonly Bound[]): Missing | null {
   if (given.length === 0) return { id, text: "Say what to compare it with" };
   const twice = given.find((bound, at) => given.findIndex((other) => other.op === bound.op) !== at);
   if (twice) return { id: twice.id, text: "The same comparison stands here twice" };
-  return first(given, (bound) => (numberOf(bound.number) === null ? { id: bound.id, text: "Enter a number" } : null));
+  return first(given, (bound) => number(bound.id, bound.number));
 }
 
 function ownTests(id: string, given: readonly Test[]): Missing | null {
@@ -119,9 +120,14 @@ function compared(given: readonly Test[]): Missing | null {
 }
 
 function operand(id: string, value: Operand): Missing | null {
-  if (value.type === "number" && numberOf(value.text) === null) return { id, text: "Enter a number" };
+  if (value.type === "number") return number(id, value.text);
   if (value.type === "boolean" && value.text === "") return { id, text: "Choose yes or no" };
   return null;
+}
+
+function number(id: string, text: string): Missing | null {
+  if (isTooLong(text)) return { id, text: tooManyDigits(text.trim()) };
+  return numberOf(text) === null ? { id, text: "Enter a number" } : null;
 }
 
 function span(id: string, given: Span): Missing | null {

@@ -42,7 +42,7 @@ const NUMBERS = [
   999999999999999,
   1e21,
   -1e300,
-  2 ** 53,
+  2 ** 53 - 1, // what is beyond it the editors refuse
   2 ** 63,
   1.7976931348623157e308,
 ];

@@ -28,7 +28,7 @@ function written(value: Json, indent: number, margin: string): string {
   return `${open}\n${parts.map((part) => inner + part).join(",\n")}\n${margin}${close}`;
 }
 
-function spelled(value: number): string {
+export function spelled(value: number): string {
   return Number.isInteger(value) && Math.abs(value) >= WHOLE ? value.toExponential() : JSON.stringify(value);
 }
 

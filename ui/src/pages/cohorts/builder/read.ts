@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "./json";
+import { type Json, type JsonObject, spelled } from "./json";
 import {
   BOUND_OPS,
   type Bound,
@@ -151,7 +151,7 @@ function test(name: string, op: Op, value: Json, path: string): Test {
 function operand(value: Json, path: string): Operand {
   if (value === null) return { type: "null", text: "" };
   if (typeof value === "boolean") return { type: "boolean", text: String(value) };
-  if (typeof value === "number") return { type: "number", text: String(value) };
+  if (typeof value === "number") return { type: "number", text: spelled(value) };
   if (typeof value === "string") return { type: "text", text: value };
   throw new Misfit("must be a string, a number, true or false", path);
 }
@@ -177,7 +177,7 @@ function duration(value: Json | undefined, path: string): Duration {
 function number(value: Json | undefined, path: string): string {
   if (value === null) return "";
   if (typeof value !== "number") throw new Misfit("must be a number", path);
-  return String(value);
+  return spelled(value);
 }
 
 function text(value: Json | undefined, path: string): string {

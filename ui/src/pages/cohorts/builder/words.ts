@@ -15,7 +15,7 @@ import {
   type Test,
   type Unit,
 } from "./model";
-import { numberOf } from "./write";
+import { isTooLong, numberOf } from "./write";
 
 /** What the sentence knows of a signal: of metrics, what they measure by which period. */
 export type Known = ReadonlyMap<string, { aggregation?: string | null; period?: string | null }>;
@@ -177,7 +177,7 @@ export function duration(given: Duration): string {
 
 function figure(text: string): string {
   const number = numberOf(text);
-  if (number === null) return GAP;
+  if (number === null) return isTooLong(text) ? cut(text.trim()) : GAP;
   return Number.isInteger(number) && Math.abs(number) < 1e15 ? count(number) : String(number);
 }
 

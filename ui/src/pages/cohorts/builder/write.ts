@@ -1,3 +1,4 @@
+import { isKept } from "@/common/digits";
 import type { Json, JsonObject } from "./json";
 import type { Body, Bound, Duration, Measure, Model, Node, Operand, Span, Test } from "./model";
 
@@ -93,9 +94,14 @@ function duration(given: Duration): string {
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-/** Null for what is no number. */
+/** Null for what is no number, and for one that would be changed. */
 export function numberOf(text: string): number | null {
   const trimmed = text.trim();
-  const found = NUMBER.test(trimmed) ? Number(trimmed) : Number.NaN;
-  return Number.isFinite(found) ? found : null;
+  return NUMBER.test(trimmed) && isKept(trimmed) ? Number(trimmed) : null;
+}
+
+/** A number whose digits cannot be kept. */
+export function isTooLong(text: string): boolean {
+  const trimmed = text.trim();
+  return NUMBER.test(trimmed) && !isKept(trimmed);
 }

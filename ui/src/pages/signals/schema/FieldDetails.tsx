@@ -1,5 +1,6 @@
 import "@mantine/core/styles/Checkbox.css";
 import { Box, Checkbox, Group, SimpleGrid, Stack, Text } from "@mantine/core";
+import { isKept, tooManyDigits } from "@/common/digits";
 import { FieldsForm, Type } from "./FieldsForm";
 import { enumOf, enumText, type Field, shapeOf, withKeyword, withType } from "./fields";
 import type { Json, JsonObject } from "./json";
@@ -50,6 +51,7 @@ function Limits({ field: { schema, type }, keyword }: { field: Props["field"]; k
         if (!Number.isFinite(value) || (whole && !(Number.isInteger(value) && value >= 0))) {
           return whole ? "A whole number, 0 or more." : "A number.";
         }
+        if (!isKept(text.trim())) return tooManyDigits(text.trim());
         keyword(name, value);
       }}
     />
@@ -107,6 +109,8 @@ function Values({ field: { schema, type, nullable }, keyword }: { field: Props["
       commit={(text) => {
         const found = enumOf(text, type, nullable);
         const lines = text.split("\n").filter((line) => line.trim() !== "");
+        const long = lines.find((line) => type !== "string" && Number.isFinite(Number(line)) && !isKept(line.trim()));
+        if (long) return tooManyDigits(long.trim());
         if (type !== "string" && (found?.length ?? 0) < new Set(lines).size) return "Numbers, one a line.";
         keyword("enum", found);
       }}

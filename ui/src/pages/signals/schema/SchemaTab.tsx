@@ -116,7 +116,7 @@ function Editors({ text, found, edit }: { text: string; found: Read; edit: Edite
         <FieldsForm node={found.value} change={(schema) => edit(pretty(schema))} inside="" levels={4} />
       ) : (
         <Text size="sm" c="dimmed">
-          The text is no JSON just now, so there are no fields to show. Mend line {found.fault.line} first.
+          The text cannot be read just now, so there are no fields to show. Mend line {found.fault.line} first.
         </Text>
       )}
     </section>

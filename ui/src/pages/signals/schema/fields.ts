@@ -1,6 +1,7 @@
 /** A schema as a form of fields. The schema stays the only truth: each change is made inside of it, around all that the
  * form does not know. */
 
+import { isKept } from "@/common/digits";
 import { isObject, type Json, type JsonObject, pretty, same } from "./json";
 
 export const TYPES = ["string", "number", "integer", "boolean", "object", "array"] as const;
@@ -170,7 +171,9 @@ export function enumOf(text: string, type: FieldType, nullable: boolean): Json[]
     if (nullable && line === "null") return [null];
     if (type !== "number" && type !== "integer") return [line];
     const value = Number(line);
-    return Number.isFinite(value) && (type === "number" || Number.isInteger(value)) ? [value] : [];
+    return Number.isFinite(value) && isKept(line.trim()) && (type === "number" || Number.isInteger(value))
+      ? [value]
+      : [];
   });
   const distinct = [...new Set(values)];
   return distinct.length > 0 ? distinct : undefined;

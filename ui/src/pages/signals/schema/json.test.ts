@@ -23,6 +23,7 @@ test.each([
   ["{} x", 1, 4, "nothing may follow"],
   ["[1]", 1, 1, "begins with {"],
   ["{'a': 1}", 1, 2, "double quotes"],
+  ['{\n  "const": 9007199254740993}', 2, 12, "9007199254740993 has more digits than can be kept here"],
 ])("%j breaks at line %i, column %i", (text, line, column, message) => {
   const { fault } = read(text);
   expect(fault).toMatchObject({ line, column });

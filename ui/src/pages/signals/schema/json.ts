@@ -1,3 +1,5 @@
+import { isKept, tooManyDigits } from "@/common/digits";
+
 /** JSON as people type it: where it breaks, and how it is written so that two documents can be compared. */
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
@@ -157,6 +159,7 @@ class Scanner {
     if (!known && !/^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(word)) {
       throw new Broken(this.at, `“${word.slice(0, 60)}” is no value; texts stand in double quotes`);
     }
+    if (!known && !isKept(word)) throw new Broken(this.at, tooManyDigits(word));
     this.at += word.length;
   }
 
