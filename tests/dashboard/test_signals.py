@@ -1,6 +1,7 @@
 """The pages Signals and Signal: a signal is made, limited, archived; its schema edited, tried, published, compared."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -122,6 +123,8 @@ def test_a_signal_is_made_limited_and_archived(open_page: OpenPage, own: Shown) 
 
 
 def test_how_near_a_limit_is_is_told_as_events_come(open_page: OpenPage, own: Shown) -> None:
+    if (second := time.time() % 60) > 25:
+        time.sleep(61 - second)  # what is told is of the present minute: it must last until the page has looked
     _made(own, {"seats": 1}, {"seats": 2}, {"seats": 3}, rate_limit=1000)
     page = open_page(own)
     visit(page, "/ui/signals/seats")
