@@ -47,6 +47,14 @@ def test_a_link_signs_in_once(signed_out: Page, filled: Shown, open_page: OpenPa
     assert "#" not in again.url
 
 
+def test_a_link_pasted_on_the_sign_in_page_signs_in(signed_out: Page, filled: Shown) -> None:
+    """The browser stays on the page then: only what stands behind the `#` has changed."""
+    signed_out.goto("/ui/sign-in")
+    expect(signed_out.get_by_label("API key")).to_be_visible()
+    signed_out.goto(f"/ui/sign-in#{token_of(filled)}")
+    expect(signed_out.get_by_role("heading", level=1)).to_have_text("Live")
+
+
 def test_a_link_opened_over_another_session_is_the_links(
     page: Page, filled: Shown, new_workspace: Callable[..., Shown]
 ) -> None:
@@ -66,6 +74,7 @@ def test_other_tabs_follow(page: Page, filled: Shown, new_workspace: Callable[..
     visit(page, "/ui/signals")
     tab = page.context.new_page()
     tab.goto(f"/ui/sign-in#{token_of(other)}")
+    expect(tab.get_by_role("banner")).to_contain_text(name_of(other))
     expect(page.get_by_role("banner")).to_contain_text(name_of(other))
     watch_of[page.context].expect("401")
     tab.get_by_role("button", name="Sign out").click()

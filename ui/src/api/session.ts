@@ -16,6 +16,21 @@ export function useStay() {
   }, []);
 }
 
+/** All tabs of a browser share its cookie: when that became another's, what they show is not theirs any more. So each
+ * tells whom it found signed in, after a sign-in the page that came of it; what a page says as it goes may be lost. */
+const tabs = new BroadcastChannel("headwater-session");
+/** The id of the key that this tab shows things of; empty when nobody is signed in. */
+let shown: string | undefined;
+tabs.addEventListener("message", ({ data }) => {
+  if (shown !== undefined && shown !== data && staying === 0) window.location.reload();
+});
+
+function found(session: Schemas["SessionAnswer"] | null) {
+  shown = session?.key.id ?? "";
+  tabs.postMessage(shown);
+  return session;
+}
+
 /** Who is signed in: `data` is null when nobody is. */
 export function useSession(enabled = true) {
   return useQuery({
@@ -23,10 +38,11 @@ export function useSession(enabled = true) {
     queryKey: ["session"],
     queryFn: async ({ client }): Promise<Schemas["SessionAnswer"] | null> => {
       try {
-        return await told(api.GET("/v1/session"));
+        return found(await told(api.GET("/v1/session")));
       } catch (error) {
         if (error instanceof Fault && error.status === 401) {
-          return (staying > 0 && client.getQueryData<Schemas["SessionAnswer"]>(["session"])) || null;
+          const before = client.getQueryData<Schemas["SessionAnswer"]>(["session"]);
+          return staying > 0 && before ? before : found(null);
         }
         throw error;
       }
@@ -41,14 +57,6 @@ export function useMay(scope: "ingest" | "read" | "admin"): boolean {
   return scopes.includes(scope) || (scope === "read" && scopes.includes("admin"));
 }
 
-/** All tabs of a browser share its cookie: when that became another's, what they show is not theirs any more. Told by
- * what is stored, for a message is lost when its sender goes to another page at once. */
-const TOLD = "headwater-session";
-window.addEventListener("storage", (event) => {
-  if (event.key === TOLD) window.location.reload();
-});
-const tellTabs = () => localStorage.setItem(TOLD, String(Date.now()));
-
 /** Signs in and goes to a page of ours. That page is loaded anew, so that nothing of another session is left in memory.
  * `data` is false when the browser did not keep the cookie. */
 export function useSignIn(to: string) {
@@ -59,9 +67,7 @@ export function useSignIn(to: string) {
       return response.ok;
     },
     onSuccess: (kept) => {
-      if (!kept) return;
-      tellTabs();
-      window.location.replace(`/ui${to}`);
+      if (kept) window.location.replace(`/ui${to}`);
     },
   });
 }
@@ -69,9 +75,6 @@ export function useSignIn(to: string) {
 export function useSignOut() {
   return useMutation({
     mutationFn: () => told(api.DELETE("/v1/session")),
-    onSuccess: () => {
-      tellTabs();
-      window.location.assign("/ui/sign-in");
-    },
+    onSuccess: () => window.location.assign("/ui/sign-in"),
   });
 }

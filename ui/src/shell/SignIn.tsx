@@ -2,14 +2,14 @@ import "@mantine/core/styles/PasswordInput.css";
 import "@mantine/core/styles/Container.css";
 import { Alert, Button, Code, Container, Group, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
 import { IconLock } from "@tabler/icons-react";
-import { useSearch } from "@tanstack/react-router";
+import { useLocation, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { Fault } from "@/api/client";
 import { useSession, useSignIn } from "@/api/session";
 import { FaultNote } from "@/common/Fault";
 import { inside } from "./inside";
 import { Mark } from "./Mark";
-import { Who } from "./Who";
+import { Scheme } from "./Scheme";
 
 /** Signs in with a key, or with the one-time link whose token stands behind the `#`. */
 export function SignIn() {
@@ -17,18 +17,21 @@ export function SignIn() {
   const signIn = useSignIn(inside(to));
   const { mutate } = signIn;
   const [key, setKey] = useState("");
-  const link = useRef(window.location.hash.slice(1));
-  // Who was signed in before is not looked at while a link is spent: it may be somebody else's.
-  const session = useSession(signIn.isIdle && !link.current);
+  const link = useLocation({ select: (location) => location.hash });
+  // Once there was a link, nobody here asks who is signed in: it may still be somebody else.
+  const linked = useRef(false);
+  linked.current ||= link !== "";
+  const session = useSession(signIn.isIdle && !linked.current);
 
   useEffect(() => {
     document.title = "Sign in · headwater";
-    const token = link.current;
-    if (!token) return;
-    link.current = "";
+  }, []);
+
+  useEffect(() => {
+    if (!link) return;
     window.history.replaceState(null, "", window.location.pathname); // it is worth nothing now; nobody should keep it
-    mutate({ link: token });
-  }, [mutate]);
+    mutate({ link });
+  }, [link, mutate]);
 
   useEffect(() => {
     if (session.data) window.location.replace(`/ui${inside(to)}`);
@@ -40,7 +43,7 @@ export function SignIn() {
       <Stack gap="lg">
         <Group justify="space-between">
           <Mark />
-          <Who />
+          <Scheme />
         </Group>
         <Paper withBorder p="lg">
           <form

@@ -1,26 +1,15 @@
-import { ActionIcon, Group, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
-import { IconLogout, IconMoon, IconSun } from "@tabler/icons-react";
+import { ActionIcon, Group, Tooltip } from "@mantine/core";
+import { IconLogout } from "@tabler/icons-react";
 import { useSession, useSignOut } from "@/api/session";
+import { Scheme } from "./Scheme";
 
 /** Dark or light, and the way out. */
 export function Who() {
   const session = useSession();
   const signOut = useSignOut();
-  const { setColorScheme } = useMantineColorScheme();
-  const scheme = useComputedColorScheme("light");
-  const other = scheme === "dark" ? "light" : "dark";
   return (
     <Group gap={4} wrap="nowrap">
-      <Tooltip label={`Switch to ${other}`}>
-        <ActionIcon
-          variant="subtle"
-          color="gray"
-          onClick={() => setColorScheme(other)}
-          aria-label={`Switch to ${other}`}
-        >
-          {scheme === "dark" ? <IconSun size={18} /> : <IconMoon size={18} />}
-        </ActionIcon>
-      </Tooltip>
+      <Scheme />
       {session.data && (
         <Tooltip label={`Sign out (key ${session.data.key.name || session.data.key.id})`}>
           <ActionIcon
