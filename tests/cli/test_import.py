@@ -351,16 +351,16 @@ def test_mistakes_are_one_line(workspace: Workspace, here: dict[str, str], tmp_p
 
 
 def test_an_interrupted_import_goes_on(workspace: Workspace, here: dict[str, str], tmp_path: Path) -> None:
-    file = lines(tmp_path, [event(n) for n in range(30_000)])
+    file = lines(tmp_path, [event(n) for n in range(100_000)])
     state = ("--state", str(tmp_path / "state"))
     with subprocess.Popen(command(file, *state), stderr=subprocess.PIPE, text=True, env=CLEAN | here) as process:
         until(lambda: (tmp_path / "state").exists() and (tmp_path / "state").stat().st_size, 30, "it has begun")
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "to go on" in said and "Traceback" not in said
-    assert 0 < told(here, file, *state)["taken"] == 30_000
-    rows = stored(workspace, 30_000)
-    assert len({row["data"]["keyword"] for row in rows}) == 30_000
+    assert 0 < told(here, file, *state)["taken"] == 100_000
+    rows = stored(workspace, 100_000)
+    assert len({row["data"]["keyword"] for row in rows}) == 100_000
 
 
 def test_a_server_that_is_away_is_waited_for(fresh_server: Server, tmp_path: Path) -> None:

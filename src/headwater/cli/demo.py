@@ -217,7 +217,8 @@ def _serves(pid: int, data_dir: Path) -> bool:
 def _serve_on(server: subprocess.Popen[bytes], url: str) -> None:
     with suppress(KeyboardInterrupt):
         typer.echo(f"\nheadwater serves on {url} until Ctrl+C; the API is shown at {url}/docs")
-        server.wait()
+        while server.poll() is None:  # a Ctrl+C just before a wait without end would be heard after it
+            time.sleep(_PAUSE)
 
 
 # --- what is shown -----------------------------------------------------------------------------------------------

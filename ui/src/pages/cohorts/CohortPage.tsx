@@ -1,10 +1,10 @@
-import "@mantine/core/styles/Tabs.css";
-import { Paper, Stack, Tabs, Text, Title } from "@mantine/core";
+import { Paper, Stack, Text, Title } from "@mantine/core";
 import { useParams } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { Fault } from "@/api/client";
 import { Empty } from "@/common/Empty";
 import { FaultNote } from "@/common/Fault";
+import { KeptTabs } from "@/common/KeptTabs";
 import { Lines } from "@/common/Loading";
 import { Moment } from "@/common/Moment";
 import { count } from "@/common/numbers";
@@ -39,19 +39,11 @@ export function CohortPage() {
   );
 }
 
-const TABS = [
-  ["members", "Members"],
-  ["changes", "Entered and left"],
-  ["why", "Why in or out?"],
-  ["definition", "Definition"],
-] as const;
-
 function Shown({ cohort, error }: { cohort: Cohort; error: Error | null }) {
   const [kept, keep] = useKept();
   const signals = useSignals();
   const model = useMemo(() => read(cohort.definition as Json), [cohort.definition]);
   const known = useMemo(() => new Map((signals.data ?? []).map((each) => [each.slug, each])), [signals.data]);
-  const tab = TABS.some(([value]) => value === kept.tab) ? (kept.tab ?? "members") : "members";
   const said = sentence(model, known);
   return (
     <Page
@@ -65,27 +57,22 @@ function Shown({ cohort, error }: { cohort: Cohort; error: Error | null }) {
         <Size cohort={cohort} subject={model.subject} />
         <History id={cohort.id} size={cohort.size} />
       </div>
-      <Tabs value={tab} onChange={(value) => keep({ tab: value ?? undefined })} keepMounted={false}>
-        <Tabs.List mb="md">
-          {TABS.map(([value, label]) => (
-            <Tabs.Tab key={value} value={value} px="sm">
-              {label}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <Tabs.Panel value="members">
-          <Members cohort={cohort} why={(who) => keep({ tab: "why", who })} />
-        </Tabs.Panel>
-        <Tabs.Panel value="changes">
-          <Changes cohort={cohort} />
-        </Tabs.Panel>
-        <Tabs.Panel value="why">
-          <Why cohort={cohort} model={model} who={kept.who ?? ""} ask={(who) => keep({ who })} />
-        </Tabs.Panel>
-        <Tabs.Panel value="definition">
-          <Definition said={said} cohort={cohort} />
-        </Tabs.Panel>
-      </Tabs>
+      <KeptTabs
+        tabs={[
+          {
+            value: "members",
+            label: "Members",
+            show: () => <Members cohort={cohort} why={(who) => keep({ tab: "why", who })} />,
+          },
+          { value: "changes", label: "Entered and left", show: () => <Changes cohort={cohort} /> },
+          {
+            value: "why",
+            label: "Why in or out?",
+            show: () => <Why cohort={cohort} model={model} who={kept.who ?? ""} ask={(who) => keep({ who })} />,
+          },
+          { value: "definition", label: "Definition", show: () => <Definition said={said} cohort={cohort} /> },
+        ]}
+      />
     </Page>
   );
 }

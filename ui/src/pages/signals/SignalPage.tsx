@@ -1,21 +1,14 @@
-import "@mantine/core/styles/Tabs.css";
-import { Alert, Anchor, Badge, Tabs } from "@mantine/core";
+import { Alert, Anchor, Badge } from "@mantine/core";
 import { IconInfoCircle } from "@tabler/icons-react";
 import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
+import { KeptTabs } from "@/common/KeptTabs";
 import { Loaded } from "@/common/Loading";
 import { Page } from "@/common/Page";
-import { useKept } from "@/common/search";
 import { Overview } from "./Overview";
 import { type Signal, useSignal } from "./queries";
 import { SettingsTab } from "./SettingsTab";
 import { SchemaTab } from "./schema/SchemaTab";
-
-const TABS = [
-  { value: "overview", label: "Overview" },
-  { value: "schema", label: "Schema" },
-  { value: "settings", label: "Settings" },
-] as const;
 
 /** One signal: what it is and how busy, its schema, how it is handled. */
 export function SignalPage() {
@@ -53,9 +46,7 @@ function Marks({ signal }: { signal: Signal }) {
 }
 
 function Known({ signal }: { signal: Signal }) {
-  const [kept, keep] = useKept();
   const [text, edit] = useState<string>(); // here, so that a look at another tab does not lose it
-  const tab = TABS.find((each) => each.value === kept.tab)?.value ?? "overview";
   return (
     <>
       {signal.preset && (
@@ -64,28 +55,13 @@ function Known({ signal }: { signal: Signal }) {
           they go on sending them as they are, so a stricter schema refuses events of clients that you cannot change.
         </Alert>
       )}
-      <Tabs
-        value={tab}
-        onChange={(next) => keep({ tab: next === "overview" ? undefined : (next ?? undefined) })}
-        keepMounted={false}
-      >
-        <Tabs.List mb="md">
-          {TABS.map((each) => (
-            <Tabs.Tab key={each.value} value={each.value}>
-              {each.label}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <Tabs.Panel value="overview">
-          <Overview signal={signal} />
-        </Tabs.Panel>
-        <Tabs.Panel value="schema">
-          <SchemaTab signal={signal} text={text} edit={edit} />
-        </Tabs.Panel>
-        <Tabs.Panel value="settings">
-          <SettingsTab signal={signal} />
-        </Tabs.Panel>
-      </Tabs>
+      <KeptTabs
+        tabs={[
+          { value: "overview", label: "Overview", show: () => <Overview signal={signal} /> },
+          { value: "schema", label: "Schema", show: () => <SchemaTab signal={signal} text={text} edit={edit} /> },
+          { value: "settings", label: "Settings", show: () => <SettingsTab signal={signal} /> },
+        ]}
+      />
     </>
   );
 }
