@@ -10,14 +10,15 @@ DATA_DIR ?= ./data
 JOBS ?= 2
 
 UV := UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1 $(BIN)/uv
-EXPORT := export --quiet --frozen --all-groups --no-emit-project --no-header --no-annotate --format requirements-txt
+EXPORT := export --quiet --frozen --all-groups --all-extras --no-emit-project --no-header --no-annotate --format requirements-txt
 
-.PHONY: help run demo install ui test torture check format lock bench bench-cohorts bench-ui screenshots clean
+.PHONY: help run demo install ui test test-cluster torture check format lock bench bench-cohorts bench-ui screenshots clean
 
 help:
 	@echo 'make run       serve on http://$(HOST):$(PORT), data in $(DATA_DIR)   (HOST= PORT= DATA_DIR=)'
 	@echo 'make demo      100,000 events of a shop and a CRM, and cohorts, into the server that runs   (DEMO=--again)'
 	@echo 'make test      the tests'
+	@echo 'make test-cluster  the tests with real Kafka, PostgreSQL and Redis, which it installs where it may and starts'
 	@echo 'make torture   the longer crash tests'
 	@echo 'make check     locks, format, lint, types, import floors; lint, types and tests of the dashboard'
 	@echo 'make format    let ruff mend what it can'
@@ -57,12 +58,17 @@ $(BIN)/pip:
 	exit 1
 
 test: install
-	$(BIN)/pytest -m 'not torture' -n $(JOBS) --dist loadfile --ignore=tests/edge --ignore=tests/bench
-	$(BIN)/pytest -m 'not torture' tests/edge tests/bench # alone: they look at how soon and how fast
+	$(BIN)/pytest -m 'not torture and not cluster' -n $(JOBS) --dist loadfile --no-loadscope-reorder --ignore=tests/edge --ignore=tests/bench
+	$(BIN)/pytest -m 'not torture and not cluster' tests/edge tests/bench # alone: they look at how soon and how fast
+
+# One at a time: they start servers, and pause and kill them.
+test-cluster: install
+	@.ci/services
+	$(BIN)/pytest -m 'cluster and not torture'
 
 torture: install
-	$(BIN)/pytest -m torture -rP -n $(JOBS) --dist loadfile --ignore=tests/edge
-	$(BIN)/pytest -m torture -rP tests/edge # alone: how soon a bad client is sent away is what these look at
+	$(BIN)/pytest -m 'torture and not cluster' -rP -n $(JOBS) --dist loadfile --no-loadscope-reorder --ignore=tests/edge $(TORTURE)
+	$(BIN)/pytest -m 'torture and not cluster' -rP tests/edge # alone: how soon a bad client is sent away is what these look at
 
 check: install
 	@$(UV) lock --quiet --offline --check --python $(BIN)/python 2> /dev/null \
@@ -73,6 +79,7 @@ check: install
 	$(BIN)/ruff check
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
+	@$(BIN)/pytest --collect-only -q > /dev/null || $(BIN)/pytest --collect-only -q # a test that cannot be read is told now
 	@mkdir -p build
 	@$(BIN)/headwater openapi > build/openapi.json
 	@$(BIN)/python hatch_build.py check

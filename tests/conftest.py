@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
+import services
 from harness import Server, Workspace, running
 
 # A machine that is busy is no fault; examples that hang are ended by the test's own timeout.
@@ -39,6 +40,48 @@ def workspace(server: Server) -> Iterator[Workspace]:
         yield Workspace(server, made["id"], made["api_key"], client)
 
 
+@pytest.fixture(scope="session")
+def clickhouse() -> Iterator[services.ClickHouse]:
+    """What speaks like a ClickHouse server; `.url()` is a new database."""
+    with services.started(services.ClickHouse()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[services.Kafka]:
+    """Three brokers, `.bootstrap`; whatever a test does to them, the next one finds them running."""
+    with services.started(services.Kafka()) as brokers:
+        yield brokers
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[services.Postgres]:
+    """A PostgreSQL; `.database()` is the URL of a new, empty database."""
+    with services.started(services.Postgres()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[services.Redis]:
+    """A Redis, `.url`, as the tests before left it: `.flush()` empties it."""
+    with services.started(services.Redis()) as server:
+        yield server
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """What the test before killed or paused runs again."""
+    services.mend()
+
+
+SLOW = ("dashboard", "cli", "journey", "truth")
+"""Folders whose files take longest. They come first, so that no worker is left alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: SLOW.index(item.path.parent.name) if item.path.parent.name in SLOW else len(SLOW))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -50,4 +93,6 @@ def pytest_runtest_makereport(
             value = value.server if isinstance(value, Workspace) else value
             if isinstance(value, Server):
                 report.sections.append((f"server on {value.data_dir}", value.log()))
+        for service in services.Service.running:
+            report.sections.append((service.name, service.log()))
     return report
