@@ -8,6 +8,7 @@
     ├── CorruptionError          log, state and store contradict each other: stop, tell, touch nothing
     ├── UnavailableError         503: try again later, nothing was taken
     │   └── LogUnavailableError  the log cannot promise durability now
+    ├── LogUndecidedError        nobody can tell whether a batch is in the log: no answer may be given
     └── RequestError             the caller's mistake: has an HTTP status
         ├── UnauthenticatedError 401
         ├── ForbiddenError       403
@@ -47,6 +48,10 @@ class BackupError(HeadwaterError):
     """A backup cannot be made, is not whole, or cannot be restored where it should go."""
 
 
+class NotOwnerError(HeadwaterError):
+    """Another engine stores this by now; whoever goes on could store events twice."""
+
+
 class CorruptionError(HeadwaterError):
     """Log, state and store contradict each other; going on could lose or double events."""
 
@@ -61,6 +66,11 @@ class UnavailableError(HeadwaterError):
 
 class LogUnavailableError(UnavailableError):
     """The log could not make a batch durable; whatever it held of it is not read."""
+
+
+class LogUndecidedError(HeadwaterError):
+    """It is not known, and cannot be found out now, whether a batch is in the log: whoever waits gets no answer at all,
+    and nothing that was taken for it is given back."""
 
 
 class RequestError(HeadwaterError):

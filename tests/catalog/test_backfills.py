@@ -8,6 +8,8 @@ import pytest
 
 from headwater.catalog.base import Catalog, Definitions
 from headwater.catalog.credentials import load_secret
+from headwater.catalog.postgres import PostgresCatalog
+from headwater.catalog.postgres_reading import PostgresReader
 from headwater.catalog.reading import CatalogReader
 from headwater.catalog.sqlite import SqliteCatalog
 from headwater.clock import DAY_MS, parse_iso
@@ -25,13 +27,20 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data")
 
 
+@pytest.fixture(params=["embedded", pytest.param("shared", marks=pytest.mark.cluster)])
+def url(request: pytest.FixtureRequest) -> str:
+    """Where the catalog is; empty where it is a file."""
+    return request.getfixturevalue("postgres").database() if request.param == "shared" else ""
+
+
 @pytest.fixture
-def reopen(settings: Settings) -> Iterator[Open]:
+def reopen(settings: Settings, url: str) -> Iterator[Open]:
     """Opens the same catalog again, as another process would."""
-    opened: list[SqliteCatalog] = []
+    opened: list[Catalog] = []
 
     def open_catalog() -> Catalog:
-        opened.append(SqliteCatalog(settings.catalog_path, load_secret(settings)))
+        secret = load_secret(settings)
+        opened.append(PostgresCatalog(url, secret) if url else SqliteCatalog(settings.catalog_path, secret))
         return opened[-1]
 
     yield open_catalog
@@ -50,9 +59,9 @@ def workspace(catalog: Catalog) -> str:
 
 
 @pytest.fixture
-def engines(catalog: Catalog, settings: Settings) -> Iterator[Definitions]:
+def engines(catalog: Catalog, settings: Settings, url: str) -> Iterator[Definitions]:
     """The catalog as the engine reads it."""
-    reader = CatalogReader(settings.catalog_path)
+    reader = PostgresReader(url) if url else CatalogReader(settings.catalog_path)
     yield reader
     reader.close()
 

@@ -7,18 +7,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
+import psycopg
 import pytest
 
 from headwater.catalog.base import (
     ALL_SCOPES,
     WORKSPACE_SCOPES,
     Catalog,
+    Chain,
+    Examined,
     NewSignal,
     SignalChanges,
     WorkspaceChanges,
 )
 from headwater.catalog.credentials import load_secret, read_credentials
+from headwater.catalog.postgres import PostgresCatalog
+from headwater.catalog.postgres_view import PostgresCatalogView
 from headwater.catalog.preset import ECOMMERCE
 from headwater.catalog.sqlite import LOOK_SECONDS, SqliteCatalog
 from headwater.catalog.view import SqliteCatalogView
@@ -32,8 +38,61 @@ Open = Callable[[], Catalog]
 ME = "key_tester00"
 
 
-def sqlite(settings: Settings) -> Catalog:
-    return SqliteCatalog(settings.catalog_path, load_secret(settings))
+class Adapter(Protocol):
+    """One catalog, which every call opens as another process would."""
+
+    def open(self, secret: bytes) -> Catalog: ...
+
+    def view(self) -> Examined: ...
+
+    def kept(self) -> bytes:
+        """Everything that was written down."""
+
+
+class Embedded:
+    """A file in the data directory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def open(self, secret: bytes) -> Catalog:
+        return SqliteCatalog(self._settings.catalog_path, secret)
+
+    def view(self) -> Examined:
+        return SqliteCatalogView(self._settings.catalog_path, None)
+
+    def kept(self) -> bytes:
+        for file in self._settings.data_dir.iterdir():
+            assert file.stat().st_mode & 0o077 == 0, file
+        return b"".join(file.read_bytes() for file in self._settings.data_dir.iterdir())
+
+
+class Shared:
+    """A database that several gateways use. Each catalog here is another gateway's."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def open(self, secret: bytes) -> Catalog:
+        return PostgresCatalog(self._url, secret)
+
+    def view(self) -> Examined:
+        return PostgresCatalogView(self._url)
+
+    def kept(self) -> bytes:
+        with psycopg.connect(self._url) as connection:
+            tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'headwater'").fetchall()
+            rows = [connection.execute(f"SELECT t::text FROM headwater.{name} t").fetchall() for (name,) in tables]
+        assert len(rows) > 6
+        return repr(rows).encode()
+
+
+def embedded(request: pytest.FixtureRequest, settings: Settings) -> Adapter:
+    return Embedded(settings)
+
+
+def shared(request: pytest.FixtureRequest, settings: Settings) -> Adapter:
+    return Shared(request.getfixturevalue("postgres").database())
 
 
 @pytest.fixture
@@ -41,13 +100,23 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data")
 
 
-@pytest.fixture(params=[sqlite])
-def reopen(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Open]:
+@pytest.fixture(params=[embedded, pytest.param(shared, marks=pytest.mark.cluster)])
+def adapter(request: pytest.FixtureRequest, settings: Settings) -> Adapter:
+    found: Adapter = request.param(request, settings)
+    return found
+
+
+files = pytest.mark.parametrize("adapter", [embedded], indirect=True)
+"""What looks at, or damages, the file itself."""
+
+
+@pytest.fixture
+def reopen(adapter: Adapter, settings: Settings) -> Iterator[Open]:
     """Opens the same catalog again, as another process would."""
     opened: list[Catalog] = []
 
     def open_catalog() -> Catalog:
-        opened.append(request.param(settings))
+        opened.append(adapter.open(load_secret(settings)))
         return opened[-1]
 
     yield open_catalog
@@ -123,11 +192,10 @@ def test_a_grace_never_lengthens_a_keys_life(catalog: Catalog, workspace: str) -
     assert catalog.keys(workspace)[1].expires_ms == ends
 
 
-def test_no_secret_is_kept(catalog: Catalog, workspace: str, settings: Settings) -> None:
+def test_no_secret_is_kept(catalog: Catalog, workspace: str, adapter: Adapter) -> None:
     _, text = catalog.create_key(ME, workspace, "shop", frozenset(("ingest",)))
-    for file in settings.data_dir.iterdir():
-        assert text[10:].encode() not in file.read_bytes()
-        assert file.stat().st_mode & 0o077 == 0, file
+    kept = adapter.kept()
+    assert text[:7].encode() in kept and text[10:].encode() not in kept
 
 
 def test_a_key_is_known_by_its_id_as_long_as_it_is_good(catalog: Catalog, workspace: str, reopen: Open) -> None:
@@ -449,6 +517,21 @@ def test_what_was_noted_is_known_by_its_action(catalog: Catalog, workspace: str,
     assert catalog.noted("session.end", now_ms() + 1) == []
 
 
+def test_an_ended_session_is_known_to_all(catalog: Catalog, workspace: str, reopen: Open) -> None:
+    outside = reopen()
+    for n in range(3):
+        catalog.note(ME, workspace, "session.end", f"ses_{n}")
+        catalog.note(ME, workspace, "session.create", f"ses_{n}x")
+        assert catalog.ended(f"ses_{n}") and not catalog.ended(f"ses_{n}x")
+    deadline = time.monotonic() + 5
+    while not outside.ended("ses_2"):
+        assert time.monotonic() < deadline
+        outside.principal(new_key())  # it may look when it is asked something
+    assert all(each.ended(f"ses_{n}") for each in (outside, reopen()) for n in range(3))
+    assert not outside.ended("ses_0x") and not outside.ended("")
+    assert len(catalog.audit(workspace, 100)) == 7
+
+
 def test_a_key_revoked_outside_is_refused_soon(catalog: Catalog, workspace: str, reopen: Open) -> None:
     key, text = catalog.create_key(ME, workspace, "k", frozenset(("ingest",)))
     assert catalog.principal(text) is not None
@@ -541,7 +624,7 @@ def test_a_first_start_killed_anywhere_never_locks_out(tmp_path: Path) -> None:
         settings = Settings(data_dir=tmp_path / str(moment))
         assert start(settings, moment).returncode == -signals.SIGKILL
         outcomes.add((settings.credentials_path.exists(), settings.catalog_path.exists()))
-        catalog = sqlite(settings)
+        catalog = SqliteCatalog(settings.catalog_path, load_secret(settings))
         try:
             made = catalog.first_start(settings)
             assert made is not None
@@ -555,6 +638,7 @@ def test_a_first_start_killed_anywhere_never_locks_out(tmp_path: Path) -> None:
     assert {(False, False), (True, True)} <= outcomes
 
 
+@files
 def test_a_crash_between_file_and_catalog_is_mended_by_the_next_start(settings: Settings, reopen: Open) -> None:
     class DiesError(Exception):
         pass
@@ -573,9 +657,10 @@ def test_a_crash_between_file_and_catalog_is_mended_by_the_next_start(settings: 
     assert written is not None and catalog.principal(written.api_key) is not None
 
 
-# --- files -------------------------------------------------------------------------------------------------------
+# --- secrets and files -----------------------------------------------------------------------------------------------
 
 
+@files
 def test_a_lost_secret_is_told_and_not_replaced(catalog: Catalog, settings: Settings) -> None:
     settings.secret_path.unlink()
     with pytest.raises(StartError, match="key-secret"):
@@ -585,9 +670,12 @@ def test_a_lost_secret_is_told_and_not_replaced(catalog: Catalog, settings: Sett
         load_secret(settings)
 
 
-def test_another_secret_knows_no_key(catalog: Catalog, settings: Settings) -> None:
+def test_another_secret_knows_no_key(catalog: Catalog, adapter: Adapter) -> None:
     _, key = catalog.create_workspace(ME, "acme")
-    other = SqliteCatalog(settings.catalog_path, b"x" * 32)
+    try:
+        other = adapter.open(b"x" * 32)
+    except StartError:  # where several must have the same
+        return
     assert other.principal(key) is None
     other.close()
 
@@ -600,6 +688,7 @@ def test_a_damaged_or_foreign_catalog_is_told(tmp_path: Path) -> None:
         SqliteCatalog(tmp_path / "none" / "catalog.db", b"x" * 32)
 
 
+@files
 def test_a_newer_catalog_is_left_alone(catalog: Catalog, settings: Settings) -> None:
     import apsw
 
@@ -607,7 +696,7 @@ def test_a_newer_catalog_is_left_alone(catalog: Catalog, settings: Settings) -> 
     connection.pragma("user_version", 999)
     connection.close()
     with pytest.raises(StartError, match="newer"):
-        sqlite(settings)
+        SqliteCatalog(settings.catalog_path, load_secret(settings))
 
 
 FULL = """
@@ -647,6 +736,7 @@ def test_a_full_disk_refuses_changes_and_loses_none(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@files
 def test_a_locked_catalog_is_unavailable_and_still_answers(
     catalog: Catalog, workspace: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -672,6 +762,7 @@ def test_principal_is_fast(catalog: Catalog) -> None:
     assert time.process_time() - begun < 0.4, "20 µs a key would be ten times what it takes"
 
 
+@files
 def test_nothing_is_left_lying_about(catalog: Catalog, settings: Settings) -> None:
     catalog.first_start(settings)
     names = {file.name for file in settings.data_dir.iterdir()}
@@ -682,8 +773,8 @@ def test_nothing_is_left_lying_about(catalog: Catalog, settings: Settings) -> No
 # --- a doctor's view ---------------------------------------------------------------------------------------------
 
 
-def test_a_view_tells_everything_and_touches_nothing(reopen: Open, settings: Settings, tmp_path: Path) -> None:
-    catalog = reopen()
+def fill(catalog: Catalog) -> None:
+    """Two keys beside the first, one rotated; a signal beside the preset's, with a version, and archived."""
     workspace, _ = catalog.create_workspace(ME, "acme")
     made, _ = catalog.create_key(ME, workspace.id, "spare", frozenset(("read",)))
     signal = catalog.create_signal(ME, workspace.id, NewSignal(name="seen", type="event"))
@@ -691,23 +782,35 @@ def test_a_view_tells_everything_and_touches_nothing(reopen: Open, settings: Set
     catalog.archive_signal(ME, workspace.id, signal.slug)
     catalog.rotate_key(ME, workspace.id, made.id, 0)
 
-    def look(scratch: Path | None) -> None:
-        view = SqliteCatalogView(settings.catalog_path, scratch)
-        contents = view.contents()
-        assert [each.name for each in contents.workspaces] == ["acme"]
-        assert (len(contents.keys), len(contents.signals), len(contents.versions)) == (3, 17, 17)
-        actions = [each.action for each in contents.made]
-        assert actions == ["workspace.create", "key.create", "signal.create", "signal.publish", "key.rotate"]
-        assert view.faults(quick=False) == view.faults(quick=True) == []
-        view.close()
 
-    look(None)
+def check(view: Examined, secret: bytes) -> None:
+    """Tells what `fill` made."""
+    contents = view.contents()
+    assert [each.name for each in contents.workspaces] == ["acme"]
+    assert (len(contents.keys), len(contents.signals), len(contents.versions)) == (3, 17, 17)
+    actions = [each.action for each in contents.made]
+    assert actions == ["workspace.create", "key.create", "signal.create", "signal.publish", "key.rotate"]
+    assert view.faults(quick=False) == view.faults(quick=True) == []
+    assert view.chain(secret) == Chain(6, []) and view.chain(b"x" * 32).faults
+    view.close()
+
+
+def test_a_view_tells_everything(catalog: Catalog, adapter: Adapter, settings: Settings) -> None:
+    fill(catalog)
+    check(adapter.view(), load_secret(settings))
+
+
+@files
+def test_a_view_touches_nothing(reopen: Open, settings: Settings, tmp_path: Path) -> None:
+    catalog = reopen()
+    fill(catalog)
     catalog.close()
     before = {each.name: each.read_bytes() for each in settings.data_dir.iterdir()}
-    look(tmp_path)
+    check(SqliteCatalogView(settings.catalog_path, tmp_path), load_secret(settings))
     assert {each.name: each.read_bytes() for each in settings.data_dir.iterdir()} == before
 
 
+@files
 def test_a_view_of_a_damaged_or_lost_catalog_says_so(reopen: Open, settings: Settings, tmp_path: Path) -> None:
     reopen().close()
     settings.catalog_path.write_bytes(b"this is no database at all" * 100)

@@ -22,6 +22,9 @@ WORKSPACE_SCOPES: frozenset[Scope] = frozenset(("ingest", "read", "admin"))
 ALL_SCOPES: frozenset[Scope] = WORKSPACE_SCOPES | {"operator"}
 """What the first key of an installation may do."""
 
+SESSION_ENDED = "session.end"
+"""The action that the audit tells the end of a session by, and `Catalog.ended` knows it from."""
+
 DEFAULT_WORKSPACE = "default"
 """The name of the workspace that the first start makes."""
 
@@ -356,6 +359,10 @@ class Catalog(Protocol):
 
     def note(self, actor: By, workspace: str, action: str, target: str) -> None:
         """Writes into the audit what was changed elsewhere."""
+
+    def ended(self, session: str) -> bool:
+        """Whether `session.end` was noted of it, by whichever gateway; from memory. Others know of it some milliseconds
+        after `note` returned, or say nothing, but do not keep it waiting."""
 
     def noted(self, action: str, since_ms: int) -> Sequence[tuple[str, int]]:
         """The targets of that action in every workspace's audit since then, each with its moment."""

@@ -13,7 +13,7 @@ import msgspec
 
 from headwater.catalog.base import ALL_SCOPES, DEFAULT_WORKSPACE, Catalog, Credentials
 from headwater.config import Settings
-from headwater.errors import StartError
+from headwater.errors import ConflictError, StartError
 from headwater.rules.ids import key_is_wellformed, new_key
 
 logger = logging.getLogger("headwater.catalog")
@@ -49,7 +49,7 @@ def first_start(catalog: Catalog, settings: Settings) -> Credentials | None:
 
     The file is durable before the catalog knows its key, and a key found there by a start without the workspace is
     taken: so a crash in between never leaves a workspace whose key nobody has. None when the workspace is there and
-    the file is gone: no key is made without being asked for.
+    the file is gone: no key is made without being asked for; and when another gateway made it meanwhile.
     """
     path = settings.credentials_path
     kept = read_credentials(path)
@@ -57,7 +57,11 @@ def first_start(catalog: Catalog, settings: Settings) -> Credentials | None:
         key = kept.api_key if kept and key_is_wellformed(kept.api_key) else new_key()
         kept = Credentials(DEFAULT_WORKSPACE, key, url_of(settings))
         write_credentials(path, kept)
-        catalog.create_workspace("first-start", DEFAULT_WORKSPACE, scopes=ALL_SCOPES, key=key)
+        try:
+            catalog.create_workspace("first-start", DEFAULT_WORKSPACE, scopes=ALL_SCOPES, key=key)
+        except ConflictError:
+            path.unlink()  # of a key that never was: the one who came first has the good one
+            return None
     elif kept is None:
         logger.warning("%s is gone; `headwater keys create --data-dir %s` makes a new key", path, settings.data_dir)
     elif kept.url != url_of(settings):

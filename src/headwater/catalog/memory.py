@@ -1,12 +1,13 @@
 """What the catalog answers from: its tables as dictionaries."""
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from types import MappingProxyType
 
 import msgspec
 
-from headwater.catalog.base import Backfill, Change, Key, Principal, Workspace
-from headwater.catalog.database import Database, Record
+from headwater.catalog.base import SESSION_ENDED, Backfill, Change, Key, Principal, Workspace
+from headwater.catalog.rows import Record, Rows
 from headwater.signals import SchemaVersion, Signal
 
 _NONE: Mapping[str, Signal] = MappingProxyType({})
@@ -14,22 +15,34 @@ _NO_BACKFILL: Mapping[str, Backfill] = MappingProxyType({})
 
 
 class Memory:
-    """A copy of the file. Mappings given out are never changed, only replaced."""
+    """A copy of the tables. Mappings given out are never changed, only replaced."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, tables: Rows) -> None:
         self.workspaces: dict[str, Workspace] = {}
         self.keys: dict[str, Key] = {}
         self.by_digest: dict[bytes, tuple[Key, Principal]] = {}
         self.versions: dict[str, tuple[SchemaVersion, ...]] = {}
         self.backfills: dict[str, dict[str, Backfill]] = {}
         """By workspace and id, oldest first."""
+        self.ended: set[str] = set()
+        """Ids of sessions."""
         self._live: dict[str, dict[str, Signal]] = {}
         self._archived: set[tuple[str, str]] = set()
-        for version in database.versions():
-            self.versions[version.signal_id] = (*self.versions.get(version.signal_id, ()), version)
-        for signal in database.signals():
-            self._place(signal, self._live.setdefault(signal.workspace, {}))
-        self.put([*database.workspaces(), *database.keys(), *database.backfills()])
+        self.follow(tables)
+
+    def follow(self, tables: Rows) -> None:
+        """Takes over what stands there."""
+        self.put(tables.records())
+        self.ended.update(tables.ended())
+
+    def copy(self) -> "Memory":
+        """One that can be put to while others ask this one."""
+        other = copy(self)
+        other.workspaces, other.keys, other.by_digest = self.workspaces.copy(), self.keys.copy(), self.by_digest.copy()
+        other.versions, other._live, other._archived = self.versions.copy(), self._live.copy(), self._archived.copy()
+        other.ended = self.ended.copy()
+        other.backfills = {workspace: known.copy() for workspace, known in self.backfills.items()}
+        return other
 
     def signals_of(self, workspace: str) -> Mapping[str, Signal]:
         return self._live.get(workspace, _NONE)
@@ -51,14 +64,17 @@ class Memory:
                     self.keys[record.id] = record
                     self.by_digest[record.digest] = record, record.principal
                 case SchemaVersion():
-                    self.versions[record.signal_id] = (*self.versions.get(record.signal_id, ()), record)
+                    known = self.versions.get(record.signal_id, ())
+                    if record.version > len(known):
+                        self.versions[record.signal_id] = (*known, record)
                 case Signal():
                     fresh = signals.setdefault(record.workspace, dict(self.signals_of(record.workspace)))
                     self._place(record, fresh)
                 case Backfill():
                     self.backfills.setdefault(record.workspace, {})[record.id] = record
                 case Change():
-                    pass
+                    if record.action == SESSION_ENDED:
+                        self.ended.add(record.target)
         self._live.update(signals)
 
     def _place(self, signal: Signal, live: dict[str, Signal]) -> None:

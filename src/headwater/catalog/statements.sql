@@ -77,6 +77,9 @@ FROM audit WHERE workspace = :workspace AND id < :before ORDER BY id DESC LIMIT 
 -- name: noted
 SELECT target, at_ms FROM audit WHERE action = :action AND at_ms >= :since_ms ORDER BY id
 
+-- name: ended
+SELECT target FROM audit WHERE action = :action AND at_ms >= :since_ms
+
 -- name: made
 SELECT id, workspace, actor, action, target, detail, at_ms
 FROM audit WHERE action IN ('workspace.create', 'signal.create', 'signal.publish', 'key.create', 'key.rotate',
