@@ -1,23 +1,87 @@
-"""What every shelf of claims promises, and what an erasure leaves of them."""
+"""What every shelf of claims promises, and what an erasure leaves of them. What is about files is the embedded one's
+alone."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import apsw
+import psycopg
 import pytest
 
 from claims.shelf import PlainShelf
+from databases import Databases
+from headwater.claims import postgres as on_postgres
 from headwater.claims import sqlite
 from headwater.claims.base import Row, Shelf, claim_key, told_key
-from headwater.claims.sqlite import SqliteClaims, erase
+from headwater.claims.postgres import PostgresShelf
+from headwater.claims.sqlite import SqliteClaims
 from headwater.errors import StartError
 from headwater.events import Claim
 
 WORKSPACE = "ws_abcdefgh"
 HOUR = 3_600_000
 
-Opened = Callable[[], Shelf]
+
+class Place(Protocol):
+    """Where a shelf is kept."""
+
+    def opened(self) -> Shelf: ...
+
+    def erase(self, event_ids: Collection[bytes], batches: Collection[bytes] = ()) -> int: ...
+
+    def scan(self) -> int:
+        """How often the canary's bytes are there."""
+
+
+class File:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._path = directory / "claims.db"
+
+    def opened(self) -> Shelf:
+        return SqliteClaims(self._path)
+
+    def erase(self, event_ids: Collection[bytes], batches: Collection[bytes] = ()) -> int:
+        return sqlite.erase(self._path, event_ids, batches)
+
+    def scan(self) -> int:
+        return sum(path.read_bytes().count(CANARY) for path in self._directory.iterdir())
+
+
+class Database:
+    """A server's files cannot be looked at: what it answers is."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def opened(self) -> Shelf:
+        return PostgresShelf(self._url)
+
+    def erase(self, event_ids: Collection[bytes], batches: Collection[bytes] = ()) -> int:
+        return on_postgres.erase(self._url, event_ids, batches)
+
+    def scan(self) -> int:
+        with psycopg.connect(self._url) as connection:
+            rows = connection.execute("SELECT value FROM headwater.claim_claims", binary=True).fetchall()
+        return sum(value.count(CANARY) for (value,) in rows)
+
+
+CLUSTER = pytest.param("postgres", marks=pytest.mark.cluster)
+
+
+@pytest.fixture(scope="module")
+def databases(request: pytest.FixtureRequest) -> Databases:
+    return Databases(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(params=["sqlite", CLUSTER])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "sqlite":
+        return File(tmp_path)
+    databases: Databases = request.getfixturevalue("databases")
+    return Database(databases.url(tmp_path))
 
 
 def batch_id(number: int) -> bytes:
@@ -36,9 +100,14 @@ def keys(*rows: Row) -> list[bytes]:
     return [each.claim.key for each in rows]
 
 
-@pytest.fixture(params=["sqlite", "plain"])
+@pytest.fixture(params=["sqlite", "plain", CLUSTER])
 def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
-    made: Shelf = SqliteClaims(tmp_path / "claims.db") if request.param == "sqlite" else PlainShelf()
+    made: Shelf
+    if request.param == "postgres":
+        databases: Databases = request.getfixturevalue("databases")
+        made = PostgresShelf(databases.url(tmp_path))
+    else:
+        made = SqliteClaims(tmp_path / "claims.db") if request.param == "sqlite" else PlainShelf()
     yield made
     made.close()
 
@@ -81,12 +150,12 @@ def test_no_more_are_removed_at_once_than_was_said(shelf: Shelf) -> None:
     assert shelf.prune(2, (), 5000) == 1300
 
 
-def test_it_is_all_there_after_it_was_closed(tmp_path: Path) -> None:
-    first = SqliteClaims(tmp_path / "claims.db")
+def test_it_is_all_there_after_it_was_closed(place: Place) -> None:
+    first = place.opened()
     first.take([row("a", b"kept")], 1, 42)
     first.close()
     first.close()
-    second = SqliteClaims(tmp_path / "claims.db")
+    second = place.opened()
     assert second.find(keys(row("a"))) == {row("a").claim.key: b"kept"} and second.position() == 42
     second.close()
 
@@ -109,21 +178,15 @@ def test_claims_do_not_meet_across_workspaces_and_kinds() -> None:
 CANARY = b"canary@person.example"
 
 
-def scan(directory: Path) -> int:
-    """How often the canary's bytes are in the files."""
-    return sum(path.read_bytes().count(CANARY) for path in directory.iterdir())
-
-
-def test_an_erasure_leaves_no_byte_while_others_read_and_write(tmp_path: Path) -> None:
+def test_an_erasure_leaves_no_byte_while_others_read_and_write(place: Place) -> None:
     """Of two batches: the answer of one is about the canary, and so is the reference of one of its events."""
-    path = tmp_path / "claims.db"
-    shelf = SqliteClaims(path)
+    shelf = place.opened()
     answer = Row(Claim(b"a" * 16, batch_id(1) + CANARY * 50), batch_id(1), WORKSPACE)
     other_answer = Row(Claim(b"b" * 16, batch_id(2) + b"nobody"), batch_id(2), WORKSPACE)
     mine = row("mine", event_id(1, 7) + CANARY)
     same_batch = row("same batch", event_id(1, 8) + b"somebody else")
     shelf.take([answer, other_answer, mine, same_batch], 1, 1)
-    assert scan(tmp_path) > 0
+    assert place.scan() > 0
     stop = threading.Event()
 
     def busy() -> None:
@@ -136,27 +199,27 @@ def test_an_erasure_leaves_no_byte_while_others_read_and_write(tmp_path: Path) -
     thread = threading.Thread(target=busy)
     thread.start()
     try:
-        assert erase(path, {event_id(1, 7)}) == 2
+        assert place.erase({event_id(1, 7)}) == 2
     finally:
         stop.set()
         thread.join()
-    assert scan(tmp_path) == 0
+    assert place.scan() == 0
     found = shelf.find(keys(answer, other_answer, mine, same_batch))
     assert found == {
         answer.claim.key: batch_id(1),  # it is known that it was taken, and no more
         other_answer.claim.key: other_answer.claim.value,
         same_batch.claim.key: same_batch.claim.value,
     }
-    assert erase(path, {event_id(1, 7)}) == 0, "it can be said again"
-    assert erase(path, (), {batch_id(2), batch_id(1)}) == 2, "a whole batch: what it answered, and its other event"
+    assert place.erase({event_id(1, 7)}) == 0, "it can be said again"
+    assert place.erase((), {batch_id(2), batch_id(1)}) == 2, "a whole batch: what it answered, and its other event"
     assert shelf.find(keys(other_answer, same_batch)) == {other_answer.claim.key: batch_id(2)}
     shelf.close()
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_an_erasure_finds_the_answers_that_tell_of_a_duplicate(tmp_path: Path, whole: bool) -> None:
+def test_an_erasure_finds_the_answers_that_tell_of_a_duplicate(place: Place, whole: bool) -> None:
     """Event 7 of batch 1 was sent again in batches 2 and 3, which are about others beside; batch 4 tells of event 8."""
-    shelf = SqliteClaims(tmp_path / "claims.db")
+    shelf = place.opened()
     answers = [Row(Claim(bytes([n]) * 16, batch_id(n) + CANARY * 50), batch_id(n), WORKSPACE) for n in (2, 3)]
     unconcerned = Row(Claim(b"4" * 16, batch_id(4) + b"nobody"), batch_id(4), WORKSPACE)
     others = [row(f"of batch {n}", event_id(n, 1) + b"somebody else", n) for n in (2, 3, 4)]
@@ -166,8 +229,8 @@ def test_an_erasure_finds_the_answers_that_tell_of_a_duplicate(tmp_path: Path, w
         for n, place in ((2, 7), (3, 7), (4, 8))
     ]
     shelf.take([first, *answers, unconcerned, *others, *marks], 1, 1)
-    assert erase(tmp_path / "claims.db", () if whole else {event_id(1, 7)}, {batch_id(1)} if whole else ()) > 0
-    assert scan(tmp_path) == 0
+    assert place.erase(() if whole else {event_id(1, 7)}, {batch_id(1)} if whole else ()) > 0
+    assert place.scan() == 0
     found = shelf.find(keys(first, *answers, unconcerned, *others, *marks))
     assert found.pop(unconcerned.claim.key) == (batch_id(4) if whole else unconcerned.claim.value)
     if not whole:
@@ -178,14 +241,14 @@ def test_an_erasure_finds_the_answers_that_tell_of_a_duplicate(tmp_path: Path, w
     shelf.close()
 
 
-def test_what_ended_leaves_no_byte_either(tmp_path: Path) -> None:
-    shelf = SqliteClaims(tmp_path / "claims.db")
+def test_what_ended_leaves_no_byte_either(place: Place) -> None:
+    shelf = place.opened()
     shelf.take([row(str(n), CANARY) for n in range(300)], 1, 1)
     assert shelf.prune(2, (), 1000) == 300
     shelf.close()
-    assert scan(tmp_path) == 0
+    assert place.scan() == 0
 
 
 def test_without_a_file_there_is_nothing_to_erase(tmp_path: Path) -> None:
-    assert erase(tmp_path / "claims.db", {event_id(1, 1)}) == 0
+    assert sqlite.erase(tmp_path / "claims.db", {event_id(1, 1)}) == 0
     assert not (tmp_path / "claims.db").exists()

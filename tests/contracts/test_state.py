@@ -1,4 +1,4 @@
-"""What every state promises."""
+"""What every state promises. What is about files is the embedded one's alone."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from databases import Databases
 from headwater.errors import StartError, UnavailableError
 from headwater.events import Lane
 from headwater.rules.connect import Severed, pair_of
-from headwater.state import sqlite
+from headwater.state import known, postgres_shared, sqlite
 from headwater.state.base import Account, Cursor, Examined, Gone, Job, Link, Plan, oldest
 from headwater.state.base import State as EnginesState
+from headwater.state.postgres import PostgresState
 from headwater.state.sqlite import SqliteState, SqliteStateView
+from services import Postgres
 
 PLAN = Plan(Lane.REALTIME, 1, 0, 500, {202611: 70, 202612: 30})
 SECOND = Plan(Lane.REALTIME, 2, 500, 900, {202612: 5})
@@ -30,10 +33,14 @@ class State(EnginesState, Examined, Protocol):
 Adapter = Callable[[Path], State]
 
 
-@pytest.fixture(scope="module", params=[SqliteState])
+def on_postgres(server: Postgres) -> Adapter:
+    databases = Databases(server)
+    return lambda path: PostgresState(databases.url(path))
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.cluster)])
 def opened(request: pytest.FixtureRequest) -> Adapter:
-    adapter: Adapter = request.param
-    return adapter
+    return SqliteState if request.param == "sqlite" else on_postgres(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
@@ -48,8 +55,28 @@ def state(opened: Adapter, path: Path) -> Iterator[State]:
     state.close()
 
 
+@pytest.fixture
+def embedded(path: Path) -> Iterator[SqliteState]:
+    """The one that is a file."""
+    state = SqliteState(path)
+    yield state
+    state.close()
+
+
 def link(one: str, other: str, workspace: str = WORKSPACE, first_ms: int = 0) -> Link:
     return Link(workspace, *pair_of(one, other), first_ms)
+
+
+def store(state: EnginesState, plan: Plan, links: Iterable[Link] = (), upcoming: Plan | None = None) -> None:
+    """Writes a block down and commits it, as the pipeline does."""
+    assert state.plan(plan) == plan
+    assert state.commit(plan, links, upcoming) == upcoming
+
+
+def store_next(state: EnginesState, links: Iterable[Link]) -> None:
+    """One more block, behind the last."""
+    cursor = state.cursors()[Lane.REALTIME]
+    store(state, Plan(Lane.REALTIME, cursor.block + 1, cursor.position, cursor.position + 1, {202611: 1}), links)
 
 
 def test_a_new_state_has_both_lanes_at_the_beginning(state: State) -> None:
@@ -89,10 +116,11 @@ def test_lanes_do_not_touch_each_other(state: State) -> None:
     assert state.cursors() == {Lane.REALTIME: Cursor(0, 0), Lane.MIGRATION: Cursor(800, 1)}
 
 
-def test_a_plan_is_replaced_by_a_later_one(state: State) -> None:
-    state.plan(PLAN)
-    state.plan(SECOND)
-    assert state.plans() == {Lane.REALTIME: SECOND}
+def test_a_plan_is_replaced_by_a_later_one(embedded: SqliteState) -> None:
+    """Where several engines store, whoever would replace one does not own the partition any more."""
+    embedded.plan(PLAN)
+    embedded.plan(SECOND)
+    assert embedded.plans() == {Lane.REALTIME: SECOND}
 
 
 def test_the_ledger_counts_rows_by_month_as_they_are_committed(state: State) -> None:
@@ -102,22 +130,23 @@ def test_the_ledger_counts_rows_by_month_as_they_are_committed(state: State) -> 
     state.commit(PLAN, [], SECOND)
     assert state.ledger()[Lane.REALTIME] == Account(Cursor(500, 1), SECOND, 0, PLAN.months)
     state.commit(SECOND, [])
-    state.commit(Plan(Lane.REALTIME, 2, 900, 1000, {}), [])
+    state.commit(Plan(Lane.REALTIME, 2, 900, 1000, {}), [])  # nothing of the lane lay there
     wanted = Account(Cursor(1000, 2), None, 0, {202611: 70, 202612: 35})
     assert state.ledger() == {Lane.REALTIME: wanted, Lane.MIGRATION: Account(Cursor(0, 0), None, 0, {})}
 
 
 def test_a_doctors_questions(state: State) -> None:
     links = [link("email:a", "phone:1"), link("email:b", "phone:1", "ws_otherone")]
-    state.commit(PLAN, links)
+    store(state, PLAN, links)
     absent = link("email:a", "phone:2")
     assert state.unknown([*links, absent]) == [absent]
     assert state.linked() == {WORKSPACE: 1, "ws_otherone": 1}
     assert state.faults(quick=False) == state.faults(quick=True) == []
 
 
-def test_a_file_that_is_only_looked_at_is_left_as_it_is(state: State, path: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_only_looked_at_is_left_as_it_is(embedded: SqliteState, path: Path, tmp_path: Path) -> None:
     """Beside a process that has it open, after that one was killed, and after it ended."""
+    state = embedded
     state.commit(PLAN, [link("email:a", "phone:1")])
 
     def look(scratch: Path | None) -> dict[Lane, Account]:
@@ -174,7 +203,7 @@ def test_a_failing_commit_changes_nothing(state: State) -> None:
     with pytest.raises(RuntimeError):
         state.commit(PLAN, broken())
     with pytest.raises((TypeError, ValueError)):
-        state.commit(PLAN, [link("email:a@x.y", "phone:+1")], Plan(Lane.REALTIME, 2, "x" * 9, object(), {}))  # type: ignore[arg-type]
+        state.commit(PLAN, [link("email:a@x.y", "phone:+1")], Plan(Lane.REALTIME, 2, 500, object(), {}))  # type: ignore[arg-type]
     assert (state.plans(), state.cursors()[Lane.REALTIME]) == ({Lane.REALTIME: PLAN}, Cursor(0, 0))
     assert list(state.links()) == []
     state.commit(PLAN, [link("email:a@x.y", "phone:+1")])
@@ -185,10 +214,12 @@ def test_links_are_found_by_either_identity_in_their_workspace_alone(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "PIECE", 2)
+    monkeypatch.setattr(postgres_shared, "PIECE", 2)
     links = [link("email:a", "phone:1"), link("email:b", "phone:1"), link("email:b", "phone:2"), link("a:1", "email:b")]
     other = link("email:a", "phone:9", "ws_otherone")
-    state.commit(PLAN, links)
-    state.commit(SECOND, [other])
+    store(state, PLAN, links)
+    store(state, SECOND, [other])
+    assert list(state.links(WORKSPACE)) == sorted(links) and list(state.links("ws_otherone")) == [other]
     assert sorted(state.links()) == sorted([*links, other])
     assert sorted(state.links_of(WORKSPACE, "email:b", 10)) == sorted(links[1:])
     assert len(state.links_of(WORKSPACE, "email:b", 2)) == 2
@@ -198,13 +229,13 @@ def test_links_are_found_by_either_identity_in_their_workspace_alone(
 
 def test_a_link_is_as_old_as_its_oldest_event(state: State, opened: Adapter, path: Path) -> None:
     for first_ms in (50, 70, -3, 20):
-        state.commit(PLAN, [link("email:a", "phone:1", first_ms=first_ms)])
-    state.commit(PLAN, [link("email:b", "phone:1", first_ms=first_ms) for first_ms in (9, 8, 10)])
+        store_next(state, [link("email:a", "phone:1", first_ms=first_ms)])
+    store_next(state, [link("email:b", "phone:1", first_ms=first_ms) for first_ms in (9, 8, 10)])
     wanted = [link("email:a", "phone:1", first_ms=-3), link("email:b", "phone:1", first_ms=8)]
     assert list(state.links()) == wanted
     state.close()
     again = opened(path)
-    again.commit(SECOND, [link("email:a", "phone:1", first_ms=5)])
+    store_next(again, [link("email:a", "phone:1", first_ms=5)])
     assert list(again.links()) == wanted
     assert again.unknown([*wanted, link("email:b", "phone:1", first_ms=9)]) == []
     younger = link("email:b", "phone:1", first_ms=7)
@@ -220,25 +251,27 @@ def test_the_oldest_of_each_pair() -> None:
 def test_links_are_made_anew_and_what_comes_meanwhile_counts(state: State) -> None:
     a, b, c, d = (link(f"email:{each}", "phone:1", first_ms=50) for each in "abcd")
     other = link("email:a", "phone:1", "ws_otherone")
-    state.commit(PLAN, [a, b, c, other])
+    store_next(state, [a, b, c, other])
     with state.watch() as watch:
-        state.commit(SECOND, [link("email:c", "phone:1", first_ms=70), link("email:d", "phone:1", first_ms=90)])
+        store_next(state, [link("email:c", "phone:1", first_ms=70), link("email:d", "phone:1", first_ms=90)])
         said = {(each.a, each.b): first_ms for each, first_ms in ((a, None), (b, 20), (c, None), (d, 50))}
         state.relink(WORKSPACE, said, watch)
     ages = {each.a: each.first_ms for each in state.links(WORKSPACE)}
     assert ages == {"email:b": 20, "email:c": 70, "email:d": 50}
     assert list(state.links("ws_otherone")) == [other]
-    state.commit(SECOND, [a])  # it was known, and is gone: it has to be written again
+    store_next(state, [a])  # it was known, and is gone: it has to be written again
     assert [each.first_ms for each in state.links_of(WORKSPACE, "email:a", 10)] == [50]
 
 
 def test_a_watch_notes_only_what_is_committed_while_it_lasts(state: State) -> None:
     pair = link("email:a", "phone:1", first_ms=50)
-    state.commit(PLAN, [pair])
+    store_next(state, [pair])
     with state.watch() as watch:
         pass
-    state.commit(SECOND, [pair])
-    state.relink(WORKSPACE, {(pair.a, pair.b): None}, watch)
+    store_next(state, [pair])
+    with state.watch() as watch:
+        assert watch.of(WORKSPACE) == {}
+        state.relink(WORKSPACE, {(pair.a, pair.b): None}, watch)
     assert list(state.links()) == []
 
 
@@ -307,10 +340,10 @@ def test_links_of_an_older_headwater_are_older_than_all(tmp_path: Path) -> None:
 
 
 def test_known_links_are_no_fault(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "KNOWN_LINKS", 3)
+    monkeypatch.setattr(known, "KNOWN_LINKS", 3)
     random, links = Random(1), [link(f"email:{n}", f"phone:{n // 2}") for n in range(40)]
-    for block in range(1, 60):
-        state.commit(Plan(Lane.REALTIME, block, 0, block, {}), random.sample(links, 8))
+    for _ in range(60):
+        store_next(state, random.sample(links, 8))
     assert sorted(state.links()) == sorted(links)
 
 
@@ -321,10 +354,10 @@ def test_any_order_of_times_gives_the_oldest(
     """Cut into commits, with little kept in mind of what is known."""
     state = opened(tmp_path_factory.mktemp("order") / "state.db")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite, "KNOWN_LINKS", 2)
+        patch.setattr(known, "KNOWN_LINKS", 2)
         for start in range(0, len(named), size):
             links = [link("email:a", f"phone:{n}", first_ms=ms) for n, ms in named[start : start + size]]
-            state.commit(Plan(Lane.REALTIME, start + 1, 0, start + 1, {}), links)
+            store_next(state, links)
     wanted = {n: min(ms for of, ms in named if of == n) for n, _ in named}
     assert {found.b: found.first_ms for found in state.links()} == {f"phone:{n}": ms for n, ms in wanted.items()}
     state.close()
@@ -356,9 +389,11 @@ def test_what_was_deleted_is_counted_no_more_in_one_with_its_job(state: State, p
     account = state.ledger()[Lane.REALTIME]
     assert (account.months, account.emptied) == ({202611: 1}, ((1, 1), (4, 9)))
     assert state.ledger()[Lane.MIGRATION].emptied == () and state.job(job.id) == job
+    assert state.wipe()
 
 
-def test_what_was_removed_is_in_no_file(state: State, path: Path) -> None:
+def test_what_was_removed_is_in_no_file(embedded: SqliteState, path: Path) -> None:
+    state = embedded
     job = Job("ers_00000000", "erasure", WORKSPACE, {"secret": "canary" * 20}, "links", 5)
     plan = Plan(Lane.REALTIME, 1, 0, 1, {})
     state.commit(plan, [link(f"email:canary{n}@x", f"phone:+4{n}") for n in range(300)])

@@ -26,7 +26,7 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
 
     lane: Lane
     block: int
-    """1, 2, 3, … per lane."""
+    """1, 2, 3, … per lane. Where several engines store, the state gives it."""
     start: int
     """Log positions: the block is the lane's records in [start, end)."""
     end: int
@@ -83,6 +83,26 @@ class Gone(msgspec.Struct, frozen=True, gc=False):
     """Blocks of which no row is left."""
 
 
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where the events of a block lie."""
+
+    partition: int
+    start: int
+    """The partition's own positions: the block is the lane's records in [start, end)."""
+    end: int
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What was committed by all engines since somebody looked last, of one moment."""
+
+    watermark: dict[Lane, int]
+    """Every block up to here is committed."""
+    blocks: dict[Lane, dict[int, Place]]
+    """Those up to there that are new, by number; both lanes, always."""
+    links: list[Link]
+    """What they linked anew, or made older; in no order."""
+
+
 class Account(msgspec.Struct, frozen=True, gc=False):
     """One lane: what was committed, and what is under way."""
 
@@ -137,13 +157,18 @@ class State(Protocol):
     def plans(self) -> dict[Lane, Plan]:
         """Blocks written down and not committed: at most one a lane."""
 
-    def plan(self, plan: Plan) -> None:
-        """Writes a block down."""
+    def plan(self, plan: Plan) -> Plan:
+        """Writes a block down, and returns it with its number: the one that was asked for, where one engine stores.
 
-    def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> None:
+        Raises NotOwnerError where somebody else stores this by now; nothing was written then."""
+
+    def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> Plan | None:
         """The block is in the store: moves the cursor to its end, drops its plan, adds the links, and writes down
-        the same lane's next block if one is given: one transaction. Links known already are no fault: each is as old
-        as the oldest time it was given with."""
+        the same lane's next block if one is given, and returns that as `plan` does: one transaction. Links known
+        already are no fault: each is as old as the oldest time it was given with.
+
+        A plan of the last block's number without rows was not written down: only the cursor moves. Raises
+        NotOwnerError as `plan` does."""
 
     def links(self, workspace: str | None = None) -> Iterator[Link]:
         """All of them, or a workspace's: sorted."""

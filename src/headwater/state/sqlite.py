@@ -16,14 +16,11 @@ from headwater.readonly import told as looked_at
 from headwater.rules.connect import Pair, Severed
 from headwater.state.base import Account, Cursor, Gone, Job, JobKind, Link, Plan, Watch
 from headwater.state.database import opened, told, wiped
+from headwater.state.known import Known
 from headwater.transactions import transaction
 
-KNOWN_LINKS = 50_000
-"""Links remembered so that naming them again costs no write; up to twice as many are held."""
 PIECE = 50_000
 """Links read at once when all are."""
-
-_Pair = tuple[str, str, str]  # workspace, a, b
 
 _SCHEMA = (
     """
@@ -213,7 +210,7 @@ class SqliteState(_Reading):
         self._write = opened(path, _SCHEMA)
         super().__init__(opened(path, _SCHEMA))
         self._writing = threading.Lock()
-        self._known = _Known()
+        self._known = Known()
         self._watches: set[_Watch] = set()
 
     def cursors(self) -> dict[Lane, Cursor]:
@@ -224,11 +221,12 @@ class SqliteState(_Reading):
         found = self._ask(_PLANS)
         return {Lane(lane): _plan(Lane(lane), *rest) for lane, *rest in found}
 
-    def plan(self, plan: Plan) -> None:
+    def plan(self, plan: Plan) -> Plan:
         with self._writing, transaction(self._write):
             self._put_plan(plan)
+        return plan
 
-    def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> None:
+    def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> Plan | None:
         links = list(links)
         with self._writing:
             fresh = self._known.fresh(links)
@@ -243,6 +241,7 @@ class SqliteState(_Reading):
             self._known.add(fresh)
             for watch in self._watches:
                 watch.note(links)
+        return upcoming
 
     def links(self, workspace: str | None = None) -> Iterator[Link]:
         last: tuple[str, str, str] = (workspace or "", "", "")
@@ -291,7 +290,7 @@ class SqliteState(_Reading):
                     gone.append((workspace, *pair))
             self._write.executemany(_UNLINK, gone)
             self._write.executemany(_SET_LINK, there)
-            self._known = _Known()  # what it knew to be there may be gone
+            self._known = Known()  # what it knew to be there may be gone
 
     def unsever(self, workspace: str, identities: Collection[str], until_ms: int) -> None:
         about = {"workspace": workspace, "identities": json.dumps([*identities]), "until_ms": until_ms}
@@ -334,31 +333,6 @@ class SqliteState(_Reading):
         self._write.execute(
             "REPLACE INTO plans VALUES (?, ?, ?, ?, ?)", (plan.lane.value, plan.block, plan.start, plan.end, months)
         )
-
-
-class _Known:
-    """How old links are that are stored already: the recent ones, in two generations, so that forgetting costs
-    nothing."""
-
-    def __init__(self) -> None:
-        self._young: dict[_Pair, int] = {}
-        self._old: dict[_Pair, int] = {}
-
-    def fresh(self, links: Iterable[Link]) -> list[tuple[str, str, str, int]]:
-        """Those not known to be so old, each once, sorted, so that they enter the table side by side."""
-        found: dict[_Pair, int] = {}
-        for link in links:
-            pair, first_ms = (link.workspace, link.a, link.b), link.first_ms
-            known = found.get(pair, self._young.get(pair, self._old.get(pair)))
-            if known is None or first_ms < known:
-                found[pair] = first_ms
-        return sorted((*pair, first_ms) for pair, first_ms in found.items())
-
-    def add(self, links: Iterable[tuple[str, str, str, int]]) -> None:
-        """Only what is durable."""
-        self._young.update(((workspace, a, b), first_ms) for workspace, a, b, first_ms in links)
-        if len(self._young) > KNOWN_LINKS:
-            self._young, self._old = {}, self._young
 
 
 class _Watch:
