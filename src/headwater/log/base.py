@@ -169,11 +169,28 @@ class Appender(Protocol):
         """Makes durable what was handed in, then lets go of the lock. Idempotent."""
 
 
-class Reader(Protocol):
-    """The engine's side, and the gateway's for what it rebuilds at a start. Sees durable records only."""
+class Heads(Protocol):
+    """What came into the log, without the events."""
 
     def durable(self) -> int:
         """The position up to which records can be read. 0 while there is no log yet. Cheap: it is polled."""
+
+    def heads(self, start: int) -> Iterator[Head]:
+        """Headers from `start` (or the oldest there is, when that was trimmed) to the durable end."""
+
+
+class Records(Protocol):
+    """Single records, by their place."""
+
+    def record(self, position: int, lane: Lane) -> Record | None:
+        """The record that begins there; None when it was trimmed or has nothing for the lane."""
+
+    def size(self) -> int:
+        """Bytes the log takes on disk."""
+
+
+class Chunks(Protocol):
+    """A lane's records, one after the other."""
 
     def read(self, lane: Lane, start: int, most: int, bound: int | None = None) -> Chunk:
         """Records of `lane` from `start` on, whole ones, until `most` events are reached or the end.
@@ -183,11 +200,9 @@ class Reader(Protocol):
         durable record's checksum does not hold or `start` was trimmed.
         """
 
-    def heads(self, start: int) -> Iterator[Head]:
-        """Headers from `start` (or the oldest there is, when that was trimmed) to the durable end."""
 
-    def record(self, position: int, lane: Lane) -> Record | None:
-        """The record that begins there; None when it was trimmed or has nothing for the lane."""
+class Reader(Heads, Records, Chunks, Protocol):
+    """The engine's side, and the gateway's for what it rebuilds at a start. Sees durable records only."""
 
     def claims(self, start: int) -> Iterator[Claimed]:
         """The claims from `start` (or the oldest there is, when that was trimmed) to the durable end.
@@ -217,9 +232,6 @@ class Reader(Protocol):
 
         Returns the oldest position left. Never needs free space.
         """
-
-    def size(self) -> int:
-        """Bytes the log takes on disk."""
 
     def survey(self) -> Survey:
         """What lies on disk, without a look into it."""

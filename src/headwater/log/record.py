@@ -67,6 +67,15 @@ def encode(batch: Batch) -> bytes:
         raise ValueError("a batch has one part for each of its lanes")
     if len(workspace) > 255 or len(dialect) > 255 or len(batch.id) != 16:
         raise ValueError("a workspace or dialect is at most 255 bytes long, a batch id is 16")
+    return _encode(batch, workspace, dialect)
+
+
+def nothing(batch: bytes) -> bytes:
+    """A record without events or claims: something to find by its id, that changes nothing."""
+    return _encode(Batch(batch, "", "", ()), b"", b"")
+
+
+def _encode(batch: Batch, workspace: bytes, dialect: bytes) -> bytes:
     packed = [lz4.compress(part.lines, store_size=False) for part in batch.parts]
     flags, claims = (_REPLAY if batch.replay else 0), batch.claims
     if claims:
