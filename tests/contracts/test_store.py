@@ -1,30 +1,53 @@
-"""What every store promises. chDB opens one directory a process, so each test closes its own before the next."""
+"""What every store promises. chDB opens one directory a process, so each test closes its own before the next.
+
+The server is `services.ClickHouse`: a directory of a test is a database there.
+"""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
+import services
 from blocks import WORKSPACE, batch_of_rows, block_of
 from headwater.errors import StartError
 from headwater.events import Batch, Lane, event_ids, month_of, received_ms
-from headwater.store import clickhouse, schema
+from headwater.store import asking, schema
 from headwater.store.base import Block, Store
 from headwater.store.clickhouse import ChdbStore
+from headwater.store.server import REPLACED_SECONDS, ServerStore
 
 NOVEMBER, DECEMBER = 1_795_000_000_000, 1_797_000_000_000
 
 Adapter = Callable[[Path], Store]
 
 
-@pytest.fixture(params=[ChdbStore])
+@pytest.fixture(params=["chdb", pytest.param("server", marks=pytest.mark.cluster)])
 def opened(request: pytest.FixtureRequest) -> Adapter:
-    adapter: Adapter = request.param
-    return adapter
+    if request.param == "chdb":
+        return ChdbStore
+    server: services.ClickHouse = request.getfixturevalue("clickhouse")
+    database = f"test_{uuid4().hex[:12]}"
+    return lambda path: ServerStore(server.url(f"{database}_{path.name}"), begin_seconds=2)
+
+
+def told(store: Store, statement: str) -> str:
+    """What a statement answers, as tab-separated text."""
+    if isinstance(store, ChdbStore):
+        return str(store._writer.query(statement, "TSV"))
+    assert isinstance(store, ServerStore)
+    return store._run(statement)
+
+
+@pytest.fixture
+def embedded(store: Store) -> None:
+    """For what is about files: whose they are on a server is the server's own affair."""
+    if not isinstance(store, ChdbStore):
+        pytest.skip("its files are the server's")
 
 
 @pytest.fixture
@@ -167,17 +190,15 @@ def test_the_same_block_inserted_twice_is_there_twice(store: Store) -> None:
 
 
 @pytest.mark.parametrize("size", [10, 2_500])
-def test_a_month_of_a_block_is_one_part(tmp_path: Path, size: int) -> None:
+def test_a_month_of_a_block_is_one_part(store: Store, size: int) -> None:
     """So it is there as a whole or not at all: 100,000 rows, of 250 MB too."""
-    store = ChdbStore(tmp_path / "store")
     batches = [batch_of_rows([["account:1"]] * 100, ms, data={"x": "y" * size}) for ms in [NOVEMBER, DECEMBER] * 500]
-    store._writer.query("SYSTEM STOP MERGES")
+    told(store, "SYSTEM STOP MERGES events")
     store.insert(block_of(batches, 1))
-    parts = str(
-        store._writer.query("SELECT partition, rows FROM system.parts WHERE table = 'events' ORDER BY ALL", "TSV")
+    parts = (
+        "SELECT partition, rows FROM system.parts WHERE database = currentDatabase() AND table = 'events' ORDER BY ALL"
     )
-    store.close()
-    assert parts == "202611\t50000\n202612\t50000\n"
+    assert told(store, parts) == "202611\t50000\n202612\t50000\n"
 
 
 def test_rows_outlive_the_process_and_migrations_run_once(opened: Adapter, tmp_path: Path) -> None:
@@ -187,12 +208,13 @@ def test_rows_outlive_the_process_and_migrations_run_once(opened: Adapter, tmp_p
         assert [store.counts(Lane.REALTIME, n) for n in range(1, number + 1)] == [{202611: 100}] * number
         store.close()
         store.close()
-    again = ChdbStore(tmp_path / "store")
-    ran = str(again._writer.query("SELECT number, count() FROM migrations GROUP BY number ORDER BY number", "TSV"))
+    again = opened(tmp_path / "store")
+    ran = told(again, "SELECT number, count() FROM migrations GROUP BY number ORDER BY number")
     assert ran == "".join(f"{number}\t1\n" for number in range(1, schema.version() + 1))
     again.close()
 
 
+@pytest.mark.usefixtures("embedded")
 def test_a_second_opening_waits_and_is_then_refused(store: Store, tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(StartError, match="in use by process"):
@@ -238,12 +260,12 @@ def test_a_stream_comes_in_pieces_and_can_be_left(store: Store) -> None:
     store.insert(
         block_of([batch_of_rows([["account:1"]] * 100, NOVEMBER, data={"x": "y" * 500}) for _ in range(200)], 1)
     )
-    for _ in range(3 * clickhouse.READERS):
+    for _ in range(3 * asking.READERS):
         stream = store.stream("export", everything())
-        assert 0 < len(next(stream)) <= clickhouse.PIECE
+        assert 0 < len(next(stream)) <= asking.PIECE
         stream.close()  # type: ignore[attr-defined]
     pieces = list(store.stream("export", everything()))
-    assert max(map(len, pieces)) <= clickhouse.PIECE
+    assert max(map(len, pieces)) <= asking.PIECE
     lines = b"".join(pieces).splitlines()
     assert len({msgspec.json.decode(line)["event_id"] for line in lines}) == len(lines) == 20_000
 
@@ -340,9 +362,15 @@ def test_marked_events_are_deleted_up_to_a_block_and_no_file_has_them(store: Sto
     left = {block: store.counts(Lane.REALTIME, block) for block in (1, 2, 3)}
     assert left == {1: {202611: 1}, 2: {202612: 1}, 3: {202611: 1}}
     assert {row["active"] for row in store.rows("examine_parts", {})} == {1}
+    if isinstance(store, ServerStore):
+        told(store, "ALTER TABLE events MODIFY SETTING old_parts_lifetime = 0")  # a minute otherwise
     while not store.purge():
+        if isinstance(store, ServerStore):
+            told(store, "SYSTEM STOP CLEANUP events")
+            told(store, "SYSTEM START CLEANUP events")
         time.sleep(0.02)
-    assert len(parts_on_disk(tmp_path)) == len(store.rows("examine_parts", {}))
+    if isinstance(store, ChdbStore):
+        assert len(parts_on_disk(tmp_path)) == len(store.rows("examine_parts", {}))
     about = {"job": "ers_00000000", "after": "", "most": 10}
     assert [row["event_id"] for row in store.rows("doomed_ids", about)] == event_ids(one.id, 1)
     store.spare("ers_00000000")
@@ -363,6 +391,7 @@ def test_a_deletion_ends_at_a_moment_of_receipt(store: Store) -> None:
     assert [row["event_id"] for row in store.rows("examine_events", every)] == event_ids(batches[2].id, 1)
 
 
+@pytest.mark.usefixtures("embedded")
 def test_what_a_disk_spoiled_of_a_deletion_is_deleted_again(store: Store, tmp_path: Path) -> None:
     store.insert(block_of([batch_of_rows([[f"email:{n % 5}@x.y"] for n in range(100)], NOVEMBER)], 1))
     doomed(store, "email:3@x.y")
@@ -378,11 +407,13 @@ def test_what_a_disk_spoiled_of_a_deletion_is_deleted_again(store: Store, tmp_pa
 
 def test_after_a_crash_in_the_middle_of_a_purge_replaced_parts_stay_again(opened: Adapter, tmp_path: Path) -> None:
     first = opened(tmp_path / "store")
-    first._writer.query("ALTER TABLE events MODIFY SETTING old_parts_lifetime = 0")  # type: ignore[attr-defined]
+    told(first, "ALTER TABLE events MODIFY SETTING old_parts_lifetime = 0")
     first.close()
     second = opened(tmp_path / "store")
     try:
-        found = second._writer.query("SELECT engine_full FROM system.tables WHERE name = 'events'", "TSV")  # type: ignore[attr-defined]
-        assert "old_parts_lifetime = 600" in str(found)
+        found = told(
+            second, "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'events'"
+        )
+        assert f"old_parts_lifetime = {600 if isinstance(second, ChdbStore) else REPLACED_SECONDS}" in found
     finally:
         second.close()

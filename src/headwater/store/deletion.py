@@ -10,6 +10,7 @@ and in memory, so it names the rows by the table `doomed`, by ids alone. What it
 import re
 import time
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from headwater.errors import UnavailableError
 from headwater.events import Lane
@@ -28,20 +29,32 @@ Run = Callable[[str], str]
 """Runs a statement and returns its answer as tab-separated text."""
 
 
-def goes_on(run: Run, key: str, upto: Mapping[Lane, int]) -> bool:
+class Where(NamedTuple):
+    """The table that has the rows, words that say which servers, and where mutations are listed (`store.layout`)."""
+
+    table: str = "events"
+    on: str = ""
+    mutations: str = "system.mutations"
+
+
+EMBEDDED = Where()
+
+
+def goes_on(run: Run, key: str, upto: Mapping[Lane, int], where: Where = EMBEDDED) -> bool:
     """Deletes what is marked under a key, up to a block of each lane; whether there is more to do.
 
     Call it again, soon, as long as it says so. Raises UnavailableError when ClickHouse cannot carry it through now.
     """
     marked = _marked(key, upto)
     running = f"position(command, '\\'{_quoted(key)[1:-1]}\\'') > 0"
-    found = run(f"SELECT latest_fail_reason FROM system.mutations WHERE {_TABLE} AND NOT is_done AND {running}")  # noqa: S608
+    table = f"database = currentDatabase() AND table = '{where.table}'"
+    found = run(f"SELECT latest_fail_reason FROM {where.mutations} WHERE {table} AND NOT is_done AND {running}")  # noqa: S608
     if found:
         if why := found.strip():
             raise UnavailableError(f"rows cannot be deleted now, it is tried again: {why[:500]}")
         return True
     if int(run(f"SELECT count() FROM events WHERE {marked}")):  # noqa: S608
-        run(f"ALTER TABLE events DELETE WHERE {marked} SETTINGS mutations_sync = 0")
+        run(f"ALTER TABLE {where.table} {where.on}DELETE WHERE {marked} SETTINGS mutations_sync = 0")
         return True
     return False
 
@@ -73,10 +86,10 @@ def keep_replaced(run: Run) -> None:
         run(f"ALTER TABLE events MODIFY SETTING old_parts_lifetime = {LIFETIME}")
 
 
-def spare(run: Run, job: str) -> None:
+def spare(run: Run, job: str, on: str = "") -> None:
     """Forgets what is marked under a job's id, and under all keys that begin with it and a colon."""
     of_job = f"job = {_quoted(job)} OR startsWith(job, {_quoted(job + ':')})"
-    run(f"ALTER TABLE doomed DELETE WHERE {of_job} SETTINGS mutations_sync = 1")
+    run(f"ALTER TABLE doomed {on}DELETE WHERE {of_job} SETTINGS mutations_sync = 1")
 
 
 def _marked(key: str, upto: Mapping[Lane, int]) -> str:
