@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from headwater.catalog.reading import CatalogReader
 from headwater.config import Settings
+from headwater.drain import LogDrain
 from headwater.erasure import Erasure, Erasures
 from headwater.events import Batch
 from headwater.jobs import Jobs
@@ -67,7 +68,7 @@ class Engine:
         self.forgotten: list[bytes] = []
         self.dropped: list[Collection[str]] = []
         self.again: list[str] = []
-        removal = Removal(self.reader, self.store, self.state, self.memberships, self.pipeline)
+        removal = Removal(LogDrain(self.reader, self.state, self.pipeline), self.store, self.state, self.memberships)
         tombstones = Tombstones(settings.tombstones_path, settings.secret_path)
         self.erasure = Erasure(
             removal,

@@ -1,10 +1,13 @@
 """Settings: frozen, made once by the command line from options and `HEADWATER_…` variables."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from headwater.clock import MINUTE_MS
+
+WhenAway = Literal["refuse", "allow"]
 
 
 class Windows(msgspec.Struct, frozen=True):
@@ -63,6 +66,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a browser stays signed in; its key's end, if sooner, ends it."""
     idempotency_hours: int = 24
     """How long an `Idempotency-Key`, and the reference of an event whose signal dedupes, is known at least."""
+
+    log_url: str | None = None
+    """`kafka://HOST:PORT,…/PREFIX`; with the three below. None: everything lies in the data directory."""
+    store_url: str | None = None
+    """`clickhouse://USER:PASSWORD@HOST:PORT/DATABASE`, or `clickhouses://` over TLS."""
+    database_url: str | None = None
+    """`postgresql://…`: catalog, state, members of cohorts, idempotency claims."""
+    quotas_url: str | None = None
+    """`redis://…` or `rediss://…`."""
+    quotas_when_away: WhenAway = "refuse"
+    """What becomes of events of limited signals while that cannot be reached."""
+    engine_host: str = "127.0.0.1"
+    """Where an engine past one machine listens for the gateways, and under which they reach it."""
+    engine_port: int = 0
+    """0: any free one."""
+
+    log_partitions: int = 12
+    """Of a topic that has to be made. More engines than that have nothing to do."""
+    log_replicas: int = 3
+    log_min_insync: int = 2
+    """So many brokers have an event before it is acknowledged."""
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether it runs past one machine."""
+        return self.database_url is not None
 
     @property
     def log_dir(self) -> Path:

@@ -20,12 +20,12 @@ from headwater import clock
 from headwater.catalog.base import Backfill, Definitions
 from headwater.errors import UnavailableError
 from headwater.events import Lane, Line, decode_lines
-from headwater.log.base import Reader, Record
+from headwater.log.base import Heads, Record
 from headwater.outcomes import Status
 from headwater.rules.filters import Filters
 from headwater.rules.pulse import ACCEPTED, KEPT, PROCESSED, REJECTED, Point, Pulse
 from headwater.rules.shown import LaneNow, LiveEvent, Tick, event_of, status_of
-from headwater.tail import Backlog, Tail
+from headwater.tail import Backlog, Pending
 
 TICK_SECONDS = 0.25
 SHOWN = 40
@@ -123,7 +123,7 @@ _outcomes = msgspec.json.Decoder(_Outcome).decode_lines
 class Feed:
     """Safe to use from threads; one of them runs `run`, and `told` is for the pipeline's."""
 
-    def __init__(self, reader: Reader, tail: Tail, catalog: Definitions, now_ms: int) -> None:
+    def __init__(self, reader: Heads, tail: Pending, catalog: Definitions, now_ms: int) -> None:
         """What is in the log already was accepted before `now_ms`."""
         self._reader = reader
         self._tail = tail

@@ -17,7 +17,7 @@ from headwater import clock
 from headwater.catalog.base import Definitions
 from headwater.errors import NotFoundError
 from headwater.events import MAX_BATCH, Lane, Line, batch_of, event_ids, received_of
-from headwater.log.base import Reader
+from headwater.log.base import Records
 from headwater.outcomes import Status
 from headwater.people import People
 from headwater.rules.answers import EventAnswer, Page, PipelineAnswer, Row, Wanted, answer_of, rows_of
@@ -26,7 +26,7 @@ from headwater.rules.profile import profile_id
 from headwater.state.base import State
 from headwater.store.base import Store
 from headwater.store.queries import whose
-from headwater.tail import Backlog, Entry, Tail
+from headwater.tail import Backlog, Entry, Pending
 
 _BITE = 2000  # events of an export taken from the log at once
 _PIECE = 128 * 1024  # bytes of an export handed on at once
@@ -42,7 +42,7 @@ class Insight:
     """The questions. Every one is about one workspace and sees nothing of another. Safe to use from threads."""
 
     def __init__(
-        self, store: Store, state: State, people: People, catalog: Definitions, reader: Reader, tail: Tail
+        self, store: Store, state: State, people: People, catalog: Definitions, reader: Records, tail: Pending
     ) -> None:
         self._store = store
         self._catalog = catalog

@@ -19,7 +19,7 @@ from headwater.advice import advice, is_full, number_of
 from headwater.clock import now_ms, to_iso
 from headwater.commands import Commands
 from headwater.config import Settings
-from headwater.errors import CorruptionError, LogUnavailableError, UnavailableError
+from headwater.errors import CorruptionError, LogUnavailableError, NotOwnerError, UnavailableError
 from headwater.events import Lane, month_of, received_ms
 from headwater.log.base import Reader, Record
 from headwater.rules.turns import TurnPolicy, next_turn
@@ -157,6 +157,10 @@ class Pipeline:
                 recovered = True
                 pause = 0.0 if self.step() else POLL
                 back_off = FIRST_BACK_OFF
+            except NotOwnerError as error:
+                _logger.warning("nothing is stored here any more: %s", error)
+                self._failed(error, "another engine stores it", "")
+                return
             except CorruptionError as error:
                 _logger.critical("nothing is stored any more: %s", error)
                 self._failed(error, "nothing is stored any more", _BY_HAND)
@@ -250,9 +254,9 @@ class Pipeline:
 
     def _begin(self, lane: Lane, most: int) -> _Work:
         work = self._gather(lane, self._lanes[lane].cursor.block + 1, self._seen[lane], most)
-        self._state.plan(work.plan)
+        plan = self._state.plan(work.plan)
         self._probe("planned")
-        return work
+        return msgspec.structs.replace(work, plan=plan)
 
     def _gather(self, lane: Lane, block: int, start: int, most: int) -> _Work:
         records = list(_records(self._reader, lane, start, most))
@@ -267,12 +271,12 @@ class Pipeline:
     def _commit(self, work: _Work, upcoming: _Work | None = None) -> None:
         plan, known = work.plan, self._lanes[work.plan.lane]
         links = self._links(work.records)
-        self._state.commit(plan, links, upcoming.plan if upcoming else None)
+        planned = self._state.commit(plan, links, upcoming.plan if upcoming else None)
         self._lanes[plan.lane] = LaneStatus(Cursor(plan.end, plan.block), known.blocks + 1, known.events + work.count)
         self._seen[plan.lane] = plan.end
         self._told(work.records)
-        if upcoming:
-            self._upcoming[plan.lane] = upcoming
+        if upcoming and planned:
+            self._upcoming[plan.lane] = msgspec.structs.replace(upcoming, plan=planned)
         self._stored(links)
         self._probe("committed")
 

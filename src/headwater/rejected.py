@@ -14,14 +14,14 @@ from headwater import clock
 from headwater.catalog.base import Definitions
 from headwater.dialects.base import Dialect
 from headwater.events import batch_of, decode_lines, received_of
-from headwater.log.base import Reader
+from headwater.log.base import Records
 from headwater.rules.answers import EventAnswer, Row, answer_of
 from headwater.rules.filters import DEFAULT_LIMIT, TOP, Place
 from headwater.rules.hints import hint_of, place_in
 from headwater.rules.refused import FIRST, PAGE_EVENTS, Candidate, Candidates, Refused
 from headwater.state.base import State
 from headwater.store.base import Store
-from headwater.tail import Tail
+from headwater.tail import Pending
 
 MOST_KINDS = 1_000
 """Kinds of rejected events told at once: the most frequent."""
@@ -72,7 +72,13 @@ class Rejected:
     """The questions. Every one is about one workspace and sees nothing of another. Safe to use from threads."""
 
     def __init__(
-        self, store: Store, state: State, catalog: Definitions, reader: Reader, tail: Tail, dialects: Iterable[Dialect]
+        self,
+        store: Store,
+        state: State,
+        catalog: Definitions,
+        reader: Records,
+        tail: Pending,
+        dialects: Iterable[Dialect],
     ) -> None:
         self._store = store
         self._state = state

@@ -15,10 +15,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from headwater.drain import Drain, Place
 from headwater.errors import UnavailableError
 from headwater.events import Lane
-from headwater.log.base import Reader
-from headwater.pipeline import Pipeline
 from headwater.rules.connect import Pair
 from headwater.state.base import Gone, Job, Span, State
 from headwater.state.cohorts import Memberships
@@ -33,29 +32,21 @@ MOST = 1_000_000
 class Removal:
     """The steps. `step` of a job is done by one of these, or says by its answer that it has to be asked again."""
 
-    def __init__(
-        self, reader: Reader, store: Store, state: State, memberships: Memberships, pipeline: Pipeline
-    ) -> None:
-        self._reader = reader
+    def __init__(self, drain: Drain, store: Store, state: State, memberships: Memberships) -> None:
+        self._drain = drain
         self._store = store
         self._state = state
         self._memberships = memberships
-        self._pipeline = pipeline
         self._seen: dict[str, int] = {}
         """By job, of how many batches it was seen that they are gone."""
 
-    def end(self) -> int:
-        """The position up to which the log is durable."""
-        return self._reader.durable()
+    def end(self) -> Place:
+        """How far the log is durable."""
+        return self._drain.end()
 
-    def stored(self, position: int) -> bool:
-        """Whether all of the log before a position is in the store, and everybody has heard of it. A lane that has
-        nothing to do is brought there."""
-        if all(cursor.position >= position for cursor in self._state.cursors().values()):
-            self._pipeline.between(lambda: None)
-            return True
-        self._pipeline.between(self._pipeline.pass_over)
-        return all(cursor.position >= position for cursor in self._state.cursors().values())
+    def stored(self, place: Place) -> bool:
+        """Whether all of the log before a place is in the store, and everybody has heard of it."""
+        return self._drain.stored(place)
 
     def mark(self, job: Job, query: str, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         """Marks what the named query finds, of blocks that were committed when the job looked first: `{"upto", "gone",
@@ -134,12 +125,9 @@ class Removal:
         """The same for the state's files alone."""
         return self._state.wipe() and self._memberships.wipe()
 
-    def trimmed(self, position: int) -> bool:
-        """Whether the log has nothing any more from before a position."""
-        self._reader.want(position)
-        self._pipeline.between(self._pipeline.pass_over)
-        segments = self._reader.survey().segments
-        return not segments or segments[0].base >= position
+    def trimmed(self, place: Place) -> bool:
+        """Whether the log has nothing any more from before a place."""
+        return self._drain.trimmed(place)
 
     def spare(self, job: Job) -> None:
         """Forgets what was marked."""

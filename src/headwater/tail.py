@@ -5,12 +5,13 @@ from bisect import insort
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from operator import attrgetter
+from typing import Protocol
 
 import msgspec
 
 from headwater import clock
 from headwater.events import Lane, received_ms
-from headwater.log.base import Head, Reader
+from headwater.log.base import Head, Heads
 from headwater.state.base import Cursor
 
 _MANY = 64  # so many new entries are sorted in at once rather than one by one
@@ -52,13 +53,38 @@ class Backlog(msgspec.Struct, frozen=True):
         return 0.0 if self.oldest_ms is None else max(0, now_ms - self.oldest_ms) / 1000
 
 
+class Pending(Protocol):
+    """What is in the log and not yet committed. Safe to use from threads."""
+
+    def find(self, batch: bytes) -> list[Entry]:
+        """The pending shares of one batch: none, one or two."""
+
+    def replays(self, batches: Collection[bytes]) -> list[Entry]:
+        """What waits to be stored of replayed events of these batches."""
+
+    def newest(self, lane: Lane, workspace: str) -> list[Entry]:
+        """A workspace's entries of a lane, the one with the newest event (`last_ms`) first."""
+
+    def oldest(self, lane: Lane, workspace: str) -> list[Entry]:
+        """The same, in the order of the log."""
+
+    def backlogs(self) -> list[Backlog]:
+        """What each lane has to do, of all workspaces, exact at this moment."""
+
+    def backlogs_of(self, workspace: str) -> list[Backlog]:
+        """The same of one workspace alone."""
+
+    def waiting(self) -> dict[str, list[Backlog]]:
+        """The same of every workspace that has something to do, at one moment."""
+
+
 class Tail:
-    """An index over the log behind the lanes' cursors. It follows the log by itself; safe to use from threads.
+    """`Pending` of one log: an index over it behind the lanes' cursors. It follows the log by itself.
 
     `cursors` is `State.cursors`. Memory: some 300 bytes a pending record and lane.
     """
 
-    def __init__(self, reader: Reader, cursors: Callable[[], Mapping[Lane, Cursor]]) -> None:
+    def __init__(self, reader: Heads, cursors: Callable[[], Mapping[Lane, Cursor]]) -> None:
         self._reader = reader
         self._cursors = cursors
         self._lock = threading.Lock()
@@ -66,21 +92,18 @@ class Tail:
         self._seen = 0
 
     def find(self, batch: bytes) -> list[Entry]:
-        """The pending shares of one batch: none, one or two."""
         with self._lock:
             self._refresh()
             found = [tail.by_batch.get(batch) for tail in self._lanes.values()]
         return [entry for entry in found if entry]
 
     def replays(self, batches: Collection[bytes]) -> list[Entry]:
-        """What waits to be stored of replayed events of these batches."""
         with self._lock:
             self._refresh()
             lanes = [tail.replays for tail in self._lanes.values() if tail.replays]
             return [entry for known in lanes for batch in batches for entry in known.get(batch, ())]
 
     def newest(self, lane: Lane, workspace: str) -> list[Entry]:
-        """A workspace's entries of a lane, the one with the newest event (`last_ms`) first."""
         with self._lock:
             self._refresh()
             tail = self._lanes[lane]
@@ -88,26 +111,22 @@ class Tail:
         return [entry for entry in ranked if entry.workspace == workspace and entry.position >= start]
 
     def oldest(self, lane: Lane, workspace: str) -> list[Entry]:
-        """The same, in the order of the log."""
         with self._lock:
             self._refresh()
             queue = list(self._lanes[lane].queue)
         return [entry for entry in queue if entry.workspace == workspace and not entry.replay]
 
     def backlogs(self) -> list[Backlog]:
-        """What each lane has to do, of all workspaces, exact at this moment."""
         with self._lock:
             self._refresh()
             return [tail.backlog(lane) for lane, tail in self._lanes.items()]
 
     def backlogs_of(self, workspace: str) -> list[Backlog]:
-        """The same of one workspace alone."""
         with self._lock:
             self._refresh()
             return [tail.backlog_of(lane, workspace) for lane, tail in self._lanes.items()]
 
     def waiting(self) -> dict[str, list[Backlog]]:
-        """The same of every workspace that has something to do, at one moment."""
         with self._lock:
             self._refresh()
             known = {workspace for tail in self._lanes.values() for workspace in tail.tallies}

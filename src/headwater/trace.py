@@ -15,7 +15,7 @@ from headwater.dialects.base import Dialect
 from headwater.errors import NotFoundError
 from headwater.events import Lane, batch_of, decode_lines, id_text, received_of
 from headwater.insight import Insight
-from headwater.log.base import Reader
+from headwater.log.base import Records
 from headwater.measures import Measures
 from headwater.outcomes import Status
 from headwater.people import People
@@ -28,7 +28,7 @@ from headwater.rules.rollup import period_start
 from headwater.signals import Signal
 from headwater.state.cohorts import Change
 from headwater.store.base import Store
-from headwater.tail import Tail
+from headwater.tail import Pending
 
 MOST = 20
 """Traces told at once."""
@@ -92,8 +92,8 @@ class Traces:
         people: People,
         catalog: Definitions,
         memberships: Caused,
-        reader: Reader,
-        tail: Tail,
+        reader: Records,
+        tail: Pending,
         dialects: Iterable[Dialect],
     ) -> None:
         self._insight = insight

@@ -13,6 +13,7 @@ from headwater.catalog.base import Principal
 from headwater.errors import UnavailableError
 from headwater.web import proxy
 from headwater.web.body import Bodies
+from headwater.web.lines import to_socket
 from headwater.web.proxy import EngineProxy, Streams
 
 STARTED = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]}
@@ -108,7 +109,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 def run(socket: Path, story: Callable[[EngineProxy], Awaitable[None]]) -> None:
     async def all_of() -> None:
-        line = EngineProxy(socket, 1 << 20, Bodies(1 << 24))
+        line = EngineProxy(to_socket(socket), 1 << 20, Bodies(1 << 24))
         try:
             async with asyncio.timeout(20):
                 await story(line)

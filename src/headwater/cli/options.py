@@ -10,7 +10,7 @@ import typer
 from msgspec import structs
 
 from headwater.clock import MINUTE_MS
-from headwater.config import Settings, Windows
+from headwater.config import Settings, WhenAway, Windows
 
 _DEFAULT = Settings(data_dir=Path("data"))
 
@@ -122,6 +122,43 @@ def settings_of(
             min=24, envvar="HEADWATER_IDEMPOTENCY_HOURS", help="How long what was sent once is known, at least."
         ),
     ] = _DEFAULT.idempotency_hours,
+    log_url: Annotated[
+        str | None,
+        typer.Option(envvar="HEADWATER_LOG_URL", help="kafka://HOST:PORT,…/PREFIX: the log, past one machine."),
+    ] = None,
+    store_url: Annotated[
+        str | None,
+        typer.Option(envvar="HEADWATER_STORE_URL", help="clickhouse://USER:PASSWORD@HOST:PORT/DATABASE: the store."),
+    ] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(envvar="HEADWATER_DATABASE_URL", help="postgresql://…: catalog, state, cohorts, claims."),
+    ] = None,
+    quotas_url: Annotated[
+        str | None, typer.Option(envvar="HEADWATER_QUOTAS_URL", help="redis://…: what signals may still take.")
+    ] = None,
+    quotas_when_away: Annotated[
+        WhenAway,
+        typer.Option(
+            envvar="HEADWATER_QUOTAS_WHEN_AWAY", help="Limited signals while that cannot be reached: refuse or allow."
+        ),
+    ] = _DEFAULT.quotas_when_away,
+    engine_host: Annotated[
+        str, typer.Option(envvar="HEADWATER_ENGINE_HOST", help="Where gateways reach this engine, past one machine.")
+    ] = _DEFAULT.engine_host,
+    engine_port: Annotated[
+        int, typer.Option(min=0, max=65535, envvar="HEADWATER_ENGINE_PORT", help="And on which port; 0: any free one.")
+    ] = _DEFAULT.engine_port,
+    log_partitions: Annotated[
+        int,
+        typer.Option(min=1, max=1024, envvar="HEADWATER_LOG_PARTITIONS", help="Of a log in Kafka that is to be made."),
+    ] = _DEFAULT.log_partitions,
+    log_replicas: Annotated[
+        int, typer.Option(min=1, envvar="HEADWATER_LOG_REPLICAS", help="Brokers that hold each partition.")
+    ] = _DEFAULT.log_replicas,
+    log_min_insync: Annotated[
+        int, typer.Option(min=1, envvar="HEADWATER_LOG_MIN_INSYNC", help="Brokers that have what is acknowledged.")
+    ] = _DEFAULT.log_min_insync,
 ) -> Settings:
     """The settings as the command line and the environment give them."""
     return Settings(
@@ -148,6 +185,16 @@ def settings_of(
         block_events=block_events,
         session_hours=session_hours,
         idempotency_hours=idempotency_hours,
+        log_url=log_url or None,
+        store_url=store_url or None,
+        database_url=database_url or None,
+        quotas_url=quotas_url or None,
+        quotas_when_away=quotas_when_away,
+        engine_host=engine_host,
+        engine_port=engine_port,
+        log_partitions=log_partitions,
+        log_replicas=log_replicas,
+        log_min_insync=log_min_insync,
     )
 
 

@@ -21,7 +21,7 @@ from headwater.live.conditions import Condition
 from headwater.live.loading import Stored
 from headwater.live.rebuilding import Rebuilding
 from headwater.live.space import Living, Outcome, Space
-from headwater.log.base import Reader
+from headwater.log.base import Chunks
 from headwater.people import People
 from headwater.rules.cohort import Definition, Leaf
 from headwater.rules.connect import Attribution
@@ -49,7 +49,7 @@ class Follower:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Chunks,
         store: Store,
         state: State,
         people: People,
@@ -121,10 +121,19 @@ class Follower:
 
     def needs(self) -> int | None:
         """The position from which on the log is still to be read; None when that does not matter."""
+        needed = self.needed()
+        return None if needed is None else min(needed.values(), default=None)
+
+    def needed(self) -> dict[Lane, int] | None:
+        """The same of each lane."""
         if self._ready and not self._spaces and not self._building:
             return None
         read = [self._cursors, *(each.cursors for each in list(self._rebuilding.values()))]
-        return min((cursor.position for cursors in read for cursor in cursors.values()), default=None)
+        positions: dict[Lane, int] = {}
+        for cursors in read:
+            for lane, cursor in cursors.items():
+                positions[lane] = min(cursor.position, positions.get(lane, cursor.position))
+        return positions
 
     def start(self) -> None:
         """Everything anew from the store."""

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwater import clock
+from headwater.errors import UnavailableError
 from headwater.insight import Insight
 from headwater.live.base import Figures
 from headwater.pipeline import Status
@@ -59,6 +60,22 @@ def engine_app(
     async def metrics() -> Response:
         text = await threads.do(lambda: generate_latest(registry))
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return app
+
+
+def resting_app(pipeline_status: PipelineStatus) -> FastAPI:
+    """Of an engine that does not lead: how it is, and nothing else."""
+    app = FastAPI(title="headwater engine", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    problems.install(app)
+
+    @app.get("/livez")
+    async def livez() -> dict[str, bool]:
+        return {"alive": True}
+
+    @app.get("/{path:path}")
+    async def anything(path: str) -> Response:
+        raise UnavailableError("another engine leads, or this one is about to")
 
     return app
 

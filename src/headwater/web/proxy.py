@@ -1,4 +1,4 @@
-"""Questions handed on from the gateway to the engine, over a Unix socket, streamed both ways of the answer.
+"""Questions handed on from the gateway to the engine, over a line of `web.lines`, streamed both ways of the answer.
 
 The engine may be away (starting, crashed, stopped): that is a 503 here, and never touches ingest.
 """
@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +15,7 @@ import httpx
 from headwater.catalog.base import Principal
 from headwater.errors import UnavailableError
 from headwater.web.body import Bodies, Share, read_body
+from headwater.web.lines import Line
 
 WORKSPACE = "headwater-workspace"
 SCOPES = "headwater-scopes"
@@ -45,11 +45,11 @@ _AGAIN_SECONDS = 10
 class EngineProxy:
     """The gateway's line to its engine: at most 64 questions at once, 256 more wait their turn, not for long."""
 
-    def __init__(self, socket: Path, max_body: int, bodies: Bodies, noted: Noted = lambda *_: None) -> None:
+    def __init__(self, line: Line, max_body: int, bodies: Bodies, noted: Noted = lambda *_: None) -> None:
         """`noted` is told what the engine changed for somebody: action and target."""
-        self._client = _client(socket, _AT_ONCE)
-        self._own = _client(socket, 4)
-        self._lasting = _client(socket, STREAMS, _SILENT_SECONDS)
+        self._client = _client(line, _AT_ONCE)
+        self._own = _client(line, 4)
+        self._lasting = _client(line, STREAMS, _SILENT_SECONDS)
         self._streams = Streams(STREAMS, STREAMS_EACH)
         self.stopping: Callable[[], bool] = lambda: False
         """Whether the gateway is about to end, and so its streams."""
@@ -229,9 +229,7 @@ def _headers(principal: Principal) -> dict[str, str]:
     return {WORKSPACE: principal.workspace, SCOPES: ",".join(principal.scopes)}
 
 
-def _client(socket: Path, connections: int, seconds: float = 60) -> httpx.AsyncClient:
+def _client(line: Line, connections: int, seconds: float = 60) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=httpx.Limits(max_connections=connections)),
-        timeout=httpx.Timeout(seconds, connect=2),
-        base_url="http://engine",
+        transport=line(connections), timeout=httpx.Timeout(seconds, connect=2), base_url="http://engine"
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwater.web.tls import Listener
 
@@ -54,6 +55,15 @@ class Server(uvicorn.Server):
         )
         self.servers = [Listener(each, make, self.config.ssl) for each in sockets or []]  # type: ignore[misc]
         self.started = True
+
+
+class Front:
+    """Stands before an application that is made after its server is, or changes."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
 
 
 def server(app: Any, tls: ssl.SSLContext | None = None, **options: Any) -> Server:

@@ -11,21 +11,14 @@ from functools import partial
 import uvloop
 from fastapi import FastAPI
 
-from headwater import clock
-from headwater.ballast import Ballast
-from headwater.bounds import Bounds, room_of
 from headwater.catalog.base import Catalog, Principal
-from headwater.catalog.credentials import derived, load_secret, url_of
-from headwater.catalog.sqlite import SqliteCatalog
-from headwater.claims.sqlite import SqliteClaims
-from headwater.claims.taken import TakenClaims
+from headwater.catalog.credentials import derived, url_of
 from headwater.config import Settings
 from headwater.dialects import DIALECTS
 from headwater.errors import HeadwaterError
-from headwater.intake import Intake, taken_this_minute
+from headwater.intake import Intake
 from headwater.locks import DirectoryLock
-from headwater.log.files import FilesAppender, FilesReader
-from headwater.quotas.memory import MemoryQuotas
+from headwater.log.base import Appender
 from headwater.replay import Replay
 from headwater.web import backfills, dashboard, limits, manage, problems, rejected, signin, status
 from headwater.web.auth import Door
@@ -41,7 +34,8 @@ from headwater.web.proxy import EngineProxy
 from headwater.web.server import connections, server
 from headwater.web.session import Sessions
 from headwater.web.tls import Certificate
-from headwater.wiring import described
+from headwater.wiring import alone, described
+from headwater.wiring.parts import Parts
 
 _logger = logging.getLogger("headwater.gateway")
 
@@ -59,101 +53,69 @@ def run_gateway(settings: Settings, sock_fd: int) -> None:
     """
     with ExitStack() as stack:
         stack.enter_context(DirectoryLock(settings.data_dir / "gateway.lock"))
-        room = room_of(settings)
-        ballast = Ballast(settings.ballast_path, room.ballast)
-        ballast.drop_if_needed()
-        secret = load_secret(settings)
-        catalog = SqliteCatalog(settings.catalog_path, secret)
-        stack.callback(catalog.close)
-        catalog.first_start(settings)
-        log = FilesAppender(
-            settings.log_dir,
-            segment_bytes=settings.segment_bytes,
-            reserve_bytes=room.reserve,
-            resume_bytes=room.resume,
-        )
-        stack.callback(log.close)
-        bounds = Bounds(log, ballast, room, settings)
-        bounds.look()
-        reader = FilesReader(settings.log_dir)
-        quotas = MemoryQuotas(taken_this_minute(reader, clock.now_ms()))
-        claims = _claims(stack, settings, catalog, log)
-        claims.recover(reader)
-        reader.close()
+        parts = _parts(stack, settings)
+        parts.catalog.first_start(settings)
         # The writer thread must get the interpreter soon after its fsync: batches wait for it.
         sys.setswitchinterval(0.0005)
-        uvloop.run(_serve_gateway(settings, sock_fd, derived(secret, _COOKIES), catalog, log, quotas, claims, bounds))
+        uvloop.run(_serve_gateway(settings, sock_fd, parts))
 
 
-def _claims(stack: ExitStack, settings: Settings, catalog: Catalog, log: FilesAppender) -> TakenClaims:
-    shelf = SqliteClaims(settings.claims_path)
-    stack.callback(shelf.close)
+def _parts(stack: ExitStack, settings: Settings) -> Parts:
+    if not settings.is_cluster:
+        return alone.parts(stack, settings)
+    from headwater.wiring import many  # late: what it needs may not be installed
 
-    def is_open(workspace: str, backfill_id: str) -> bool:
-        backfill = catalog.backfill(workspace, backfill_id)
-        return backfill is not None and backfill.status == "open"
-
-    claims = TakenClaims(log, shelf, settings.idempotency_hours * clock.HOUR_MS, is_open)
-    stack.callback(claims.close)
-    return claims
+    return many.parts(stack, settings)
 
 
-async def _serve_gateway(
-    settings: Settings,
-    sock_fd: int,
-    cookies: bytes,
-    catalog: SqliteCatalog,
-    log: FilesAppender,
-    quotas: MemoryQuotas,
-    claims: TakenClaims,
-    bounds: Bounds,
-) -> None:
-    metrics = GatewayMetrics(log)
-    metrics.registry.register(BoundsFigures(bounds))
-    bodies = Bodies(settings.max_bodies)
-    intake = Intake(catalog, quotas, log, settings.windows)
-    clients = Clients(settings.trusted_proxies)
-    origins = Origins(clients, settings.public_url)
-    sessions = Sessions(catalog, cookies, settings.session_hours, origins)
-    door = Door(catalog, sessions)
-    ingest = Ingest(DIALECTS, catalog, intake, claims, settings, metrics, bodies, door)
-    engine = EngineProxy(settings.engine_socket, settings.max_body, bodies, noted=partial(_note, catalog))
-    own = FastAPI(title="headwater", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    problems.install(own)
-    managing, loading = manage.router(catalog), backfills.changing(catalog, engine.ask)
-    replaying = rejected.changing(catalog, Replay(intake, claims, settings.windows, DIALECTS), engine.post)
-    operating = status.router(log, engine, metrics, settings.credentials_path, described.document)
-    own.include_router(managing)
-    own.include_router(loading)
-    own.include_router(limits.router(catalog, quotas))
-    own.include_router(replaying)
-    own.include_router(operating)
-    own.include_router(signin.router(catalog, sessions, clients, metrics, url_of(settings)))
-    files = dashboard.Dashboard(dashboard.load())
-    gateway = Gateway(ingest, own, engine, files, door, origins, clients, bodies, settings.max_body)
-    GuardedProtocol.answer = staticmethod(gateway.refusal)
-    GuardedProtocol.places = Places(connections(settings.max_connections))
-    certificate = _certificate(settings)
-    tls = certificate.context if certificate else None
-    serving = server(_fronted(gateway, ingest, settings), tls, http=GuardedProtocol)
-    engine.stopping = lambda: serving.should_exit
-    tasks = [asyncio.create_task(sweep(serving.server_state.connections)), asyncio.create_task(bounds.run())]
-    tasks.append(asyncio.create_task(_roll(log, settings.segment_seconds)))
-    tasks.append(asyncio.create_task(claims.run()))
-    if certificate:
-        tasks.append(asyncio.create_task(certificate.keep_looking()))
-    gc.collect()
-    gc.freeze()
-    listener = socket.socket(fileno=sock_fd)
-    try:
-        await serving.serve(sockets=[listener])
-    finally:
-        for task in tasks:
-            task.cancel()
-        await engine.close()
+async def _serve_gateway(settings: Settings, sock_fd: int, parts: Parts) -> None:
+    catalog, log, bounds = parts.catalog, parts.log, parts.bounds
+    async with parts.running() as (quotas, claims):
+        metrics = GatewayMetrics(log)
+        metrics.registry.register(BoundsFigures(bounds))
+        bodies = Bodies(settings.max_bodies)
+        intake = Intake(catalog, quotas, log, settings.windows)
+        clients = Clients(settings.trusted_proxies)
+        origins = Origins(clients, settings.public_url)
+        sessions = Sessions(catalog, derived(parts.secret, _COOKIES), settings.session_hours, origins)
+        door = Door(catalog, sessions)
+        ingest = Ingest(DIALECTS, catalog, intake, claims, settings, metrics, bodies, door)
+        engine = EngineProxy(parts.line, settings.max_body, bodies, noted=partial(_note, catalog))
+        own = FastAPI(title="headwater", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+        problems.install(own)
+        managing, loading = manage.router(catalog), backfills.changing(catalog, engine.ask)
+        replaying = rejected.changing(catalog, Replay(intake, claims, settings.windows, DIALECTS), engine.post)
+        operating = status.router(log, engine, metrics, settings.credentials_path, described.document)
+        own.include_router(managing)
+        own.include_router(loading)
+        own.include_router(limits.router(catalog, quotas))
+        own.include_router(replaying)
+        own.include_router(operating)
+        own.include_router(signin.router(catalog, sessions, clients, metrics, url_of(settings)))
+        files = dashboard.Dashboard(dashboard.load())
+        gateway = Gateway(ingest, own, engine, files, door, origins, clients, bodies, settings.max_body)
+        GuardedProtocol.answer = staticmethod(gateway.refusal)
+        GuardedProtocol.places = Places(connections(settings.max_connections))
+        certificate = _certificate(settings)
+        tls = certificate.context if certificate else None
+        serving = server(_fronted(gateway, ingest, settings), tls, http=GuardedProtocol)
+        engine.stopping = lambda: serving.should_exit
+        tasks = [asyncio.create_task(sweep(serving.server_state.connections)), asyncio.create_task(bounds.run())]
+        tasks.append(asyncio.create_task(_roll(log, settings.segment_seconds)))
+        if certificate:
+            tasks.append(asyncio.create_task(certificate.keep_looking()))
+        gc.collect()
+        gc.freeze()
+        listener = socket.socket(fileno=sock_fd)
+        try:
+            await serving.serve(sockets=[listener])
+        finally:
+            for task in tasks:
+                task.cancel()
+            await engine.close()
 
 
-async def _roll(log: FilesAppender, older_seconds: float) -> None:
+async def _roll(log: Appender, older_seconds: float) -> None:
     """What is erased, and what is old, must not wait in the log for more to come."""
     while True:
         await asyncio.sleep(_ROLL_SECONDS)

@@ -13,6 +13,7 @@ from headwater.catalog.reading import CatalogReader
 from headwater.claims.sqlite import SqliteClaims, erase
 from headwater.claims.taken import TakenClaims
 from headwater.config import Settings
+from headwater.drain import LogDrain
 from headwater.erasure import Erasure
 from headwater.errors import StartError
 from headwater.jobs import Jobs
@@ -119,7 +120,7 @@ class _Bench:
     def work(self) -> None:
         """Until every erasure is done, also those that were under way in the earlier time. Retention that was goes on
         beside them: nobody else may delete before it has."""
-        removal = Removal(self.reader, self.store, self.state, self.memberships, self.pipeline)
+        removal = Removal(LogDrain(self.reader, self.state, self.pipeline), self.store, self.state, self.memberships)
         links = Links(self.store, self.state, self.people)
         erasing = Erasure(
             removal,

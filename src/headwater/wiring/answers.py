@@ -1,0 +1,154 @@
+"""What an engine answers and what it does over what is stored, whatever it is stored in."""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
+
+from fastapi import APIRouter, FastAPI
+
+from headwater.activity import Activity
+from headwater.backfills import Backfills, Settling
+from headwater.catalog.base import Definitions
+from headwater.checks import Checks
+from headwater.cohorts import Cohorts
+from headwater.config import Settings
+from headwater.dialects import DIALECTS
+from headwater.drain import Drain
+from headwater.erasure import Erasure, Erasures
+from headwater.feed import Feed
+from headwater.insight import Insight
+from headwater.jobs import Jobs
+from headwater.links import Links
+from headwater.live.live import Live
+from headwater.log.base import Records
+from headwater.measures import Measures
+from headwater.people import People
+from headwater.pipeline import Status
+from headwater.previews import Previews
+from headwater.profiles import Profiles
+from headwater.rejected import Rejected
+from headwater.removal import Removal
+from headwater.retention import Retention
+from headwater.search import Search
+from headwater.state.base import State
+from headwater.state.cohorts import Memberships
+from headwater.store.base import Store
+from headwater.tail import Pending
+from headwater.tombstones import Tombstones
+from headwater.trace import Traces
+from headwater.web import activity, backfills, checks, cohorts, erasures, measures, profiles, rejected, trace
+from headwater.web.engine import engine_app
+from headwater.web.live import router as feed_router
+
+
+class Kept(NamedTuple):
+    """Where things are, and who follows them."""
+
+    store: Store
+    state: State
+    memberships: Memberships
+    catalog: Definitions
+    people: People
+    live: Live
+    records: Records
+    tail: Pending
+    feed: Feed
+    drain: Drain
+    between: Callable[[Callable[[], None]], None]
+    """As `Pipeline.between`."""
+    status: Callable[[], Status]
+    erase_claims: Callable[[Collection[bytes]], object]
+    """As `claims.sqlite.erase`."""
+    claimed: Callable[[], int | None]
+    """As `log.base.Reader.claimed`."""
+
+
+class Answers:
+    """The jobs and the routes."""
+
+    def __init__(self, stack: ExitStack, settings: Settings, kept: Kept) -> None:
+        store, state, people, catalog = kept.store, kept.state, kept.people, kept.catalog
+        self._kept = kept
+        self._links = Links(store, state, people)
+        self._search = Search(store, state, people, catalog)
+        stack.callback(self._search.close)
+        self.jobs = Jobs(state, self._works(settings))
+
+    def workers(self) -> list[tuple[str, Callable[[threading.Event], None]]]:
+        """Names, and what threads of them run until it is set, and `wake` was called."""
+        return [("live", self._kept.live.run), ("feed", self._kept.feed.run), ("jobs", self.jobs.run)]
+
+    def wake(self) -> None:
+        self._kept.live.wake()
+        self._kept.feed.wake()
+        self.jobs.wake()
+
+    def app(self, ends: Callable[[], bool], *more: APIRouter) -> FastAPI:
+        """All routes. `ends`: whether the server is about to."""
+        kept, insight = self._kept, self._insight()
+        routers = (*self._routers(insight), feed_router(kept.feed, ends), *more)
+        return engine_app(insight, kept.status, kept.store, kept.live, *routers)
+
+    def _works(self, settings: Settings) -> tuple[Settling, Erasure, Retention]:
+        kept = self._kept
+        state, people, live = kept.state, kept.people, kept.live
+        removal = Removal(kept.drain, kept.store, state, kept.memberships)
+        tombstones = Tombstones(settings.tombstones_path, settings.secret_path)
+
+        def drop(workspace: str, identities: Sequence[str], others: Collection[str]) -> None:
+            live.drop(workspace, identities, others)
+            self._search.forget(workspace, {*identities, *others})
+
+        def retained(workspace: str) -> None:
+            live.again(workspace, "retention")
+            self._search.forget(workspace)
+
+        def again(workspace: str) -> None:
+            live.again(workspace, "profile")
+
+        return (
+            Settling(kept.catalog, state, self._links, kept.between, live.as_of),
+            Erasure(
+                removal, state, people, self._links, tombstones, drop, kept.erase_claims, kept.claimed, again=again
+            ),
+            Retention(removal, state, kept.catalog, self._links, retained),
+        )
+
+    def _insight(self) -> Insight:
+        kept = self._kept
+        return Insight(kept.store, kept.state, kept.people, kept.catalog, kept.records, kept.tail)
+
+    def _routers(self, insight: Insight) -> tuple[APIRouter, ...]:
+        store, state, memberships, catalog, people, live, records, tail, *_ = self._kept
+        measured = Measures(store, people, catalog)
+        traces = Traces(insight, measured, store, people, catalog, memberships, records, tail, DIALECTS)
+        previews = Previews(store, state, people, catalog, live.imagined)
+        return (
+            trace.router(traces),
+            activity.router(Activity(store, catalog)),
+            checks.router(Checks(store, catalog, DIALECTS)),
+            rejected.asking(Rejected(store, state, catalog, records, tail, DIALECTS)),
+            cohorts.router(Cohorts(memberships, live, catalog.signals_of, people.connected)),
+            measures.router(measured),
+            profiles.router(Profiles(store, people, catalog, memberships, live.wake), insight, self._search),
+            erasures.router(Erasures(state, people, self.jobs.wake)),
+            backfills.asking(Backfills(store, catalog, state, previews)),
+        )
+
+
+@contextmanager
+def working(answers: Answers, *more: tuple[str, Callable[[threading.Event], None]]) -> Iterator[None]:
+    """Meanwhile a thread runs for each of the workers and of `more`."""
+    stop = threading.Event()
+    named = [*more, *answers.workers()]
+    workers = [threading.Thread(target=work, args=(stop,), name=name) for name, work in named]
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        answers.wake()
+        for worker in workers:
+            worker.join()

@@ -1,0 +1,74 @@
+"""Two gateways and two engines on real services: one installation."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import services
+from clustered import Cluster, cluster_of
+from harness import until
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    tmp_path_factory: pytest.TempPathFactory,
+    kafka: services.Kafka,
+    postgres: services.Postgres,
+    redis: services.Redis,
+    clickhouse: services.ClickHouse,
+) -> Iterator[Cluster]:
+    with cluster_of(tmp_path_factory.mktemp("cluster"), kafka, postgres, redis, clickhouse) as made:
+        yield made
+
+
+def ordered(number: int) -> dict[str, Any]:
+    return {
+        "email": f"{number}@example.com",
+        "eventName": "keywordSearched",
+        "eventProperties": {"keyword": f"k{number}"},
+    }
+
+
+def test_what_any_gateway_took_is_stored_once(cluster: Cluster) -> None:
+    for batch in range(40):
+        with cluster.client(batch % 2) as client:
+            body = {"events": [ordered(batch * 100 + number) for number in range(100)]}
+            answer = client.post("/integrations/bikPlatformFunctions-events/sendEvents", json=body)
+            assert answer.status_code == 200, answer.text
+    cluster.wait_drained()
+    with cluster.client(1) as client:
+        rows = client.get("/v1/events/export?signal=keywordSearched", timeout=60).text.splitlines()
+    assert len(rows) == 4_000
+
+
+def test_a_signal_made_at_one_gateway_is_known_at_the_other(cluster: Cluster) -> None:
+    with cluster.client(0) as one, cluster.client(1) as other:
+        for number in range(10):
+            made = one.post("/v1/signals", json={"name": f"visited {number}", "type": "event", "rate_limit": 25})
+            assert made.status_code == 201, made.text
+            event = {"signal": f"visited-{number}", "identity": {"type": "account", "id": "1"}, "data": {}}
+            assert other.post("/v1/events/batch", json={"events": [event]}).status_code == 200
+            made = one.post("/v1/keys", json={"name": "guest", "scopes": ["read"]}).json()
+            with cluster.client(1, made["key"]) as guest:
+                assert guest.get("/v1/signals").status_code == 200
+                assert one.delete(f"/v1/keys/{made['id']}").status_code == 204
+                assert guest.get("/v1/signals").status_code == 401
+
+
+def test_a_cohort_follows_events_of_all_partitions(cluster: Cluster) -> None:
+    with cluster.client(0) as one, cluster.client(1) as other:
+        body = {"name": "searchers", "definition": {"subject": "person", "where": {"performed": "productViewed"}}}
+        made = until(lambda: (found := one.post("/v1/cohorts", json=body)).status_code == 201 and found, 60).json()
+        for number in range(30):
+            event = {
+                "email": f"viewer{number}@example.com",
+                "eventName": "productViewed",
+                "eventProperties": {"productId": "p", "variantId": "v"},
+            }
+            client = (one, other)[number % 2]
+            path = "/integrations/bikPlatformFunctions-events/sendEvents"
+            assert client.post(path, json={"events": [event]}).status_code == 200
+        until(lambda: other.get(f"/v1/cohorts/{made['id']}").json()["size"] == 30, 30, "all are in it")
