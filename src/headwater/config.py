@@ -71,6 +71,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`kafka://HOST:PORT,…/PREFIX`; with the three below. None: everything lies in the data directory."""
     store_url: str | None = None
     """`clickhouse://USER:PASSWORD@HOST:PORT/DATABASE`, or `clickhouses://` over TLS."""
+    store_cluster: str | None = None
+    """The name of a cluster in the ClickHouse servers' own settings: tables are replicated on it. None: one server."""
+    store_sharded: bool = False
+    """Whether the events are spread over that cluster's shards."""
     database_url: str | None = None
     """`postgresql://…`: catalog, state, members of cohorts, idempotency claims."""
     quotas_url: str | None = None

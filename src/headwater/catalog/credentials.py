@@ -60,6 +60,8 @@ def first_start(catalog: Catalog, settings: Settings) -> Credentials | None:
         try:
             catalog.create_workspace("first-start", DEFAULT_WORKSPACE, scopes=ALL_SCOPES, key=key)
         except ConflictError:
+            if catalog.principal(key) is not None:
+                return kept  # another gateway was given the same file, and was faster
             path.unlink()  # of a key that never was: the one who came first has the good one
             return None
     elif kept is None:

@@ -130,6 +130,18 @@ def settings_of(
         str | None,
         typer.Option(envvar="HEADWATER_STORE_URL", help="clickhouse://USER:PASSWORD@HOST:PORT/DATABASE: the store."),
     ] = None,
+    store_cluster: Annotated[
+        str | None,
+        typer.Option(envvar="HEADWATER_STORE_CLUSTER", help="Of ClickHouse servers that hold replicas of all tables."),
+    ] = None,
+    store_sharded: Annotated[
+        bool,
+        typer.Option(
+            "--store-sharded/--store-whole",
+            envvar="HEADWATER_STORE_SHARDED",
+            help="Whether its shards share the events.",
+        ),
+    ] = _DEFAULT.store_sharded,
     database_url: Annotated[
         str | None,
         typer.Option(envvar="HEADWATER_DATABASE_URL", help="postgresql://…: catalog, state, cohorts, claims."),
@@ -187,6 +199,8 @@ def settings_of(
         idempotency_hours=idempotency_hours,
         log_url=log_url or None,
         store_url=store_url or None,
+        store_cluster=store_cluster or None,
+        store_sharded=store_sharded,
         database_url=database_url or None,
         quotas_url=quotas_url or None,
         quotas_when_away=quotas_when_away,

@@ -27,6 +27,10 @@ class BodyRefused(RequestError):  # noqa: N818  a status of its own, not only a 
         self.status = status
 
 
+ABORT = "headwater.abort"
+"""In a request's scope: what ends its connection at once."""
+
+
 class Disconnected(Exception):  # noqa: N818
     """The client went away before its request was complete."""
 
@@ -86,6 +90,14 @@ async def read_body(
     if encoding not in (b"gzip", b"x-gzip"):
         raise BodyRefused(415)
     return await _inflate(body, most, share)
+
+
+async def cut(scope: Any, receive: Callable[[], Awaitable[Any]]) -> None:
+    """Ends the client's connection without an answer; returns when it has ended."""
+    if abort := scope.get(ABORT):
+        abort()
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 def read_again(body: bytes, receive: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:

@@ -12,11 +12,11 @@ from headwater.claims.base import Claims, Hold, InFlightError
 from headwater.config import Settings
 from headwater.dialects.base import Answer, BodyError, Dialect, Fault, Request
 from headwater.dialects.strict import sizes
-from headwater.errors import ConflictError, NotFoundError, RequestError, UnavailableError
+from headwater.errors import ConflictError, LogUndecidedError, NotFoundError, RequestError, UnavailableError
 from headwater.intake import Admitted, Intake, Order, Refusal
 from headwater.web.answers import Receive, Scope, Send, reply
 from headwater.web.auth import Door
-from headwater.web.body import Bodies, Disconnected, Share, read_body
+from headwater.web.body import Bodies, Disconnected, Share, cut, read_body
 from headwater.web.metrics import GatewayMetrics
 from headwater.web.once import Once, key_in
 
@@ -76,13 +76,17 @@ class Ingest:
             told = await self.answer(dialect, single, scope, receive)
         except Disconnected:
             return
+        except LogUndecidedError as error:
+            logger.error("%s: its sender gets no answer", error)
+            await cut(scope, receive)
+            return
         finally:
             self.in_flight -= 1
         self._metrics.request(dialect.name, told.answer.status, told.events)
         await reply(send, told.answer, told.batch)
 
     async def answer(self, dialect: Dialect, single: bool, scope: Scope, receive: Receive) -> Told:
-        """What to tell the client. Raises Disconnected when it has gone.
+        """What to tell the client. Raises Disconnected when it has gone, LogUndecidedError when nothing can be told.
 
         While a batch waits for its fsync only its answer is kept: dozens wait at once, and their events together would
         push each other out of the processor's caches.
@@ -101,7 +105,7 @@ class Ingest:
             return Told(dialect.error(400, error.message, error.path))
         except UnavailableError as error:
             return Told(_later(dialect.error(503), error.retry_after))
-        except Disconnected:
+        except (Disconnected, LogUndecidedError):
             raise
         except Exception:
             logger.exception("an ingest request failed")

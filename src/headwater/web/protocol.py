@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from headwater.dialects.base import Answer
 from headwater.web import framing, patience
 from headwater.web.answers import headers_of
+from headwater.web.body import ABORT
 from headwater.web.framing import Headers
 
 MAX_HEAD = 32 * 1024
@@ -128,6 +129,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         cycle = self.cycle
         cycle.transport = self._outlet  # type: ignore[assignment]
+        cycle.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
         # An answer that goes out before the whole body has come says that the connection ends: the rest is not read.
         self._keeps = cycle.keep_alive
         cycle.keep_alive = False

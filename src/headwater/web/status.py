@@ -4,9 +4,9 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from headwater.errors import UnavailableError
@@ -23,9 +23,14 @@ _AWAY = (
 
 
 def router(
-    log: Appender, engine: EngineProxy, metrics: GatewayMetrics, credentials: Path, api: Callable[[], dict[str, Any]]
+    log: Appender,
+    engine: EngineProxy,
+    metrics: GatewayMetrics,
+    credentials: Path | None,
+    api: Callable[[], dict[str, Any]],
 ) -> APIRouter:
-    """`api` gives the OpenAPI document; asked once, when first wanted."""
+    """`credentials`: the file without which it is not ready; None where it need not have one. `api` gives the OpenAPI
+    document; asked once, when first wanted."""
     routes = APIRouter(tags=[OPERATING])
 
     making: list[asyncio.Future[tuple[bytes, str]]] = []
@@ -49,9 +54,16 @@ def router(
         summary="Events are acknowledged and questions answered",
         responses={503: {"description": "What is not ready, and why"}},
     )
-    async def readyz() -> Response:
-        """`gateway` decides over ingest, `engine` over questions; ready means both, and that credentials exist."""
-        parts = {"gateway": _gateway(log, credentials), "engine": await _engine(engine)}
+    async def readyz(
+        of: Annotated[
+            Literal["gateway"] | None, Query(description="`gateway`: only whether it takes events itself.")
+        ] = None,
+    ) -> Response:
+        """`gateway` decides over ingest, `engine` over questions; ready means both, and that credentials exist. What
+        spreads senders over several gateways asks `?of=gateway`: each of them, and not the engine they share."""
+        parts = {"gateway": _gateway(log, credentials)}
+        if of is None:
+            parts["engine"] = await _engine(engine)
         ready = not any(parts.values())
         told = {name: {"ready": not why, "why": why} for name, why in parts.items()}
         headers = {} if ready else {"retry-after": "1"}
@@ -78,11 +90,11 @@ def router(
     return routes
 
 
-def _gateway(log: Appender, credentials: Path) -> str:
+def _gateway(log: Appender, credentials: Path | None) -> str:
     status = log.status()
     if not status.ready:
         return status.why
-    if os.path.exists(credentials):  # Path.exists raises when the disk fails
+    if credentials is None or os.path.exists(credentials):  # Path.exists raises when the disk fails
         return ""
     return f"no credentials: {credentials.name} is missing (headwater keys create)"
 

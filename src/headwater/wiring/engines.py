@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 
@@ -12,8 +12,9 @@ import uvloop
 from msgspec import structs
 
 from headwater.catalog.postgres_reading import PostgresReader
-from headwater.claims.postgres import erase
-from headwater.clock import now_ms
+from headwater.claims.postgres import PostgresShelf, Reservations, erase
+from headwater.clock import HOUR_MS, now_ms
+from headwater.cluster.clearing import Clearing
 from headwater.cluster.drain import PartitionsDrain
 from headwater.cluster.following import Following
 from headwater.cluster.owning import Owner
@@ -183,9 +184,30 @@ class _Leader:
             lambda: None,
         )
         answers = Answers(stack, self._settings, kept)
+        clearing = self._clearing(stack, readers)
         self._committed.told = commits.wake
-        stack.enter_context(working(answers, ("following", following.run)))
+        stack.enter_context(working(answers, ("following", following.run), ("clearing", clearing.run)))
         self._front.app = answers.app(lambda: self._serving.should_exit)
+
+    def _clearing(self, stack: ExitStack, readers: Sequence[KafkaReader]) -> Clearing:
+        reservations = Reservations(self._urls.database)
+        stack.callback(reservations.close)
+        shelves = [PostgresShelf(self._urls.database, number) for number in range(len(readers))]
+        for shelf in shelves:
+            stack.callback(shelf.close)
+
+        def is_open(workspace: str, backfill_id: str) -> bool:
+            backfill = self._catalog.backfill(workspace, backfill_id)
+            return backfill is not None and backfill.status == "open"
+
+        return Clearing(
+            reservations,
+            shelves[0],
+            lambda: [reader.durable() for reader in readers],
+            lambda: [shelf.position() for shelf in shelves],
+            self._settings.idempotency_hours * HOUR_MS,
+            is_open,
+        )
 
 
 def _may_lead(leadership: PostgresLeadership, address: str) -> bool:

@@ -85,7 +85,8 @@ async def _serve_gateway(settings: Settings, sock_fd: int, parts: Parts) -> None
         problems.install(own)
         managing, loading = manage.router(catalog), backfills.changing(catalog, engine.ask)
         replaying = rejected.changing(catalog, Replay(intake, claims, settings.windows, DIALECTS), engine.post)
-        operating = status.router(log, engine, metrics, settings.credentials_path, described.document)
+        needed = None if settings.is_cluster else settings.credentials_path
+        operating = status.router(log, engine, metrics, needed, described.document)
         own.include_router(managing)
         own.include_router(loading)
         own.include_router(limits.router(catalog, quotas))

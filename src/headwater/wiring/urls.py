@@ -13,7 +13,7 @@ class Urls:
         self.store = _told(settings.store_url, "HEADWATER_STORE_URL")
         self.database = _told(settings.database_url, "HEADWATER_DATABASE_URL")
         self.quotas = _told(settings.quotas_url, "HEADWATER_QUOTAS_URL")
-        self.layout = Layout()
+        self.layout = Layout(settings.store_cluster or "", settings.store_sharded)
 
 
 def _told(url: str | None, name: str) -> str:
