@@ -13,10 +13,11 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from threading import Condition, Lock
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
 
 from headwater.errors import LogUnavailableError, SettingsError, StartError
@@ -58,7 +59,7 @@ def address(url: str) -> Address:
     config: dict[str, Any] = {
         "bootstrap.servers": hosts,
         "client.id": "headwater",
-        "logger": _logger,
+        "log_level": 4,  # to stderr: a logger of Python's would be called in the middle of other calls
         # The defaults wait for up to a minute where somebody waits for us.
         "socket.timeout.ms": 10_000,
         "socket.connection.setup.timeout.ms": 5_000,
@@ -210,39 +211,35 @@ def partitions(url: str) -> int:
     return len(found.partitions)
 
 
-class Words:
-    """Numbers by partition that outlive whoever wrote them: a group's committed offsets."""
+class Open:
+    """A consumer for several threads: `with … as consumer:` around every use. `close` waits until nobody is in one, for
+    librdkafka would free what others are using."""
 
-    def __init__(self, admin: AdminClient, topic: str, name: str) -> None:
-        self._admin = admin
-        self._topic = topic
-        self._group = f"{topic}.{name}"
+    def __init__(self, consumer: Any) -> None:
+        self._consumer: Any = consumer
+        self._users = 0
+        self._change = Condition(Lock())
 
-    def read(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Those that were written. Raises LogUnavailableError."""
-        wanted = ConsumerGroupTopicPartitions(self._group, [TopicPartition(self._topic, each) for each in partitions])
+    def __enter__(self) -> Any:
+        with self._change:
+            if self._consumer is None:
+                raise LogUnavailableError("the log is closed")
+            self._users += 1
+            return self._consumer
 
-        def ask() -> dict[int, int]:
-            answer = self._admin.list_consumer_group_offsets([wanted])[self._group].result(_ANSWER_SECONDS)
-            return {each.partition: each.offset for each in answer.topic_partitions if each.offset >= 0}
+    def __exit__(self, *about: object) -> None:
+        with self._change:
+            self._users -= 1
+            if not self._users:
+                self._change.notify_all()
 
-        return patiently(ask)
-
-    def write(self, partition: int, position: int, *, wait: bool) -> None:
-        """Raises LogUnavailableError when it waits for the outcome."""
-        told = ConsumerGroupTopicPartitions(self._group, [TopicPartition(self._topic, partition, position)])
-
-        def tell() -> None:
-            outcome = self._admin.alter_consumer_group_offsets([told])[self._group]
-            if wait:
-                for each in outcome.result(_ANSWER_SECONDS).topic_partitions:
-                    if each.error:
-                        raise KafkaException(each.error)
-
-        if wait:
-            patiently(tell)
-        else:
-            tell()
+    def close(self) -> None:
+        """More than once is as good as once."""
+        with self._change:
+            consumer, self._consumer = self._consumer, None
+            self._change.wait_for(lambda: not self._users)
+        if consumer is not None:
+            consumer.close()
 
 
 def patiently(ask: Callable[[], _T], seconds: float = 3.0) -> _T:

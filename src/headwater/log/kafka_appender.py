@@ -13,10 +13,11 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from headwater.clock import now_ms, to_iso
-from headwater.errors import HeadwaterError, LogUnavailableError, LogUndecidedError, StartError
+from headwater.errors import LogUnavailableError, LogUndecidedError, StartError
 from headwater.events import Batch, new_batch_id, received_ms
 from headwater.log.base import Status
-from headwater.log.kafka import MESSAGE_BYTES, Address, Words, address, prepare
+from headwater.log.kafka import MESSAGE_BYTES, Address, address, prepare
+from headwater.log.kafka_backlog import Backlog
 from headwater.log.kafka_doubts import Doubt, Doubts
 from headwater.log.kafka_streams import Streams
 from headwater.log.kafka_waiting import Settle, Waiting, doubt_of, settle_all, tells_of_clocks
@@ -27,13 +28,14 @@ _TICK = 0.001
 _LOOK_SECONDS = 1.0
 _STALLED_SECONDS = 1.0
 """Nothing more goes to a partition whose oldest batch waits so long. A leader that dies takes ten times that."""
+_SLOW_SECONDS = 0.2
+"""Another partition is preferred to one whose oldest batch waits so long."""
 _AT_ONCE = 256 << 10
 """Bytes that go to one partition before it is the next one's turn."""
 _HELD_SECONDS = 5
 _SKEWED_SECONDS = 10.0
 """Until it is tried again whether the clocks are right by now."""
 _CLOSE_SECONDS = 15.0
-_ASSUMED_BYTES = 4096
 
 _WRITING = {
     "enable.idempotence": True,  # with it acks=all; a repeated request is known to the leader, and its successor
@@ -93,7 +95,6 @@ class KafkaAppender:
         self._stamp = stamp
         self._streams = Streams(self._where)
         self._admin = AdminClient(dict(self._where.config))
-        self._stored = Words(self._admin, self._topic.name, "stored")
         self._all = [*range(self._topic.partitions)]
         try:
             self._ends = self._streams.ends(self._all)
@@ -117,7 +118,8 @@ class KafkaAppender:
         self._held = self._away = ""
         self._away_ms = 0
         self._skewed_until = 0.0
-        self._commits = self._batches = self._sent = self._sent_bytes = self._backlog = 0
+        self._commits = self._batches = 0
+        self._backlog = Backlog(self._topic, self._streams)
         self._producer = self._new_producer()
         self._stop = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="log-keeper", daemon=True)
@@ -156,7 +158,7 @@ class KafkaAppender:
         """Of a log of one partition alone: a position is one partition's. Raises LogUnavailableError."""
         if len(self._all) > 1:
             raise ValueError("whoever keeps the claims of several partitions keeps their cursors, too")
-        Words(self._admin, self._topic.name, "claimed").write(0, position, wait=True)
+        self._streams.words("claimed").write(0, position, wait=True)
 
     def durable(self) -> int:
         """Over all partitions: with one of them it is a position, with several a number that grows."""
@@ -166,7 +168,7 @@ class KafkaAppender:
         if self._closing:
             return Status(False, "the log is closed", self.durable(), self._commits, self._batches)
         why = " ".join(filter(None, (self._failing(), self._held)))
-        return Status(not why, why, self.durable(), self._commits, self._batches, self._backlog)
+        return Status(not why, why, self.durable(), self._commits, self._batches, self._backlog.bytes)
 
     def close(self) -> None:
         """Waits some seconds for what is under way."""
@@ -179,6 +181,7 @@ class KafkaAppender:
         while (any(self._pending) or len(self._doubts)) and time.monotonic() < deadline:
             self._poll(0.02)
         self._stop.set()
+        self._backlog.close()
         self._keeper.join()
         self._doubts.close()
         left = [waiting for each in self._pending for waiting in each]
@@ -215,23 +218,24 @@ class KafkaAppender:
             return "Kafka has not confirmed anything for a while. Have a look at its brokers"
         return ""
 
-    def _takes(self, partition: int, now: float) -> bool:
+    def _takes(self, partition: int, now: float, seconds: float = _STALLED_SECONDS) -> bool:
         if partition not in self._fit:
             return False
         try:
             oldest = next(iter(self._pending[partition]), None)
         except RuntimeError:  # another thread has just learned of one that is done
             return True
-        return oldest is None or now - oldest.since < _STALLED_SECONDS
+        return oldest is None or now - oldest.since < seconds
 
     def _next(self) -> int:
         """The partition whose turn it is; there is one, or `_refusal` had said so."""
         now = time.monotonic()
-        for step in range(len(self._all)):
-            partition = (self._turn + step) % len(self._all)
-            if self._takes(partition, now):
-                self._turn = partition
-                return partition
+        for seconds in (_SLOW_SECONDS, _STALLED_SECONDS):
+            for step in range(len(self._all)):
+                partition = (self._turn + step) % len(self._all)
+                if self._takes(partition, now, seconds):
+                    self._turn = partition
+                    return partition
         return self._turn
 
     def _hand_in(
@@ -251,9 +255,9 @@ class KafkaAppender:
                 )
             except (BufferError, KafkaException) as error:
                 self._forget(waiting)
+                self._broken = isinstance(error, KafkaException) and error.args[0].code() == KafkaError._FATAL
                 return LogUnavailableError(f"Kafka: {error}")
-        self._sent += 1
-        self._sent_bytes += waiting.size
+        self._backlog.note(waiting.size)
         self._at_once += waiting.size
         self._lent[partition] = waiting.since
         if self._at_once > _AT_ONCE:
@@ -352,12 +356,7 @@ class KafkaAppender:
     # --- the keeper --------------------------------------------------------------------------------------------------
 
     def _new_producer(self) -> Producer:
-        return Producer({**self._where.config, **_WRITING, "error_cb": self._heard})
-
-    def _heard(self, error: KafkaError) -> None:
-        if error.fatal():
-            _logger.error("the connection to Kafka is made anew: %s", error.str())
-            self._broken = True
+        return Producer({**self._where.config, **_WRITING})
 
     def _keep(self) -> None:
         looked = 0.0
@@ -371,6 +370,7 @@ class KafkaAppender:
 
     def _renew(self) -> None:
         """What the old producer has under way becomes doubts."""
+        _logger.error("the connection to Kafka is made anew")
         old = self._producer
         old.purge()
         deadline = time.monotonic() + 5
@@ -378,40 +378,22 @@ class KafkaAppender:
             self._poll(0.05)
         with self._gate:
             self._producer = self._new_producer()
-            left = [waiting for each in self._pending for waiting in each]
-            for waiting in left:  # nothing is heard of them any more
+            for waiting in [waiting for each in self._pending for waiting in each]:  # nothing is heard of them any more
                 self._delivered.append((waiting, KafkaError(KafkaError._PURGE_INFLIGHT), -1))
             self._broken = False
 
     def _look(self) -> None:
-        """How Kafka is, and how far the engines are."""
+        """How Kafka is. One broker is asked: where others confirm batches meanwhile, only that one is away."""
+        confirmed = self._commits
         try:
             found = self._admin.list_topics(self._topic.name, timeout=3).topics[self._topic.name]
             if found.error is not None:
                 raise KafkaException(found.error)
         except KafkaException as error:
-            self._away_ms = self._away_ms or now_ms()
-            self._away = f"Kafka does not answer: {error.args[0].str()}"
+            if self._commits == confirmed:
+                self._away_ms = self._away_ms or now_ms()
+                self._away = f"Kafka does not answer: {error.args[0].str()}"
             return
         self._away, self._away_ms = "", 0
         least = self._topic.min_insync
         self._fit = {n for n, each in found.partitions.items() if each.leader >= 0 and len(each.isrs) >= least}
-        try:
-            self._backlog = self._measure()
-        except HeadwaterError as error:
-            _logger.debug("the backlog is not known now: %s", error)
-
-    def _measure(self) -> int:
-        stored = self._stored.read(self._all)
-        unknown = [partition for partition in self._all if partition not in stored]
-        if unknown:
-            stored |= self._streams.starts(unknown)
-        ends = self._streams.ends(self._all)
-        return sum([max(0, ends[each] - stored[each]) for each in self._all]) * self._mean(ends)
-
-    def _mean(self, ends: dict[int, int]) -> int:
-        """Bytes a record takes, about."""
-        if not self._sent:
-            fullest = max(self._all, key=lambda each: ends[each])
-            self._sent, self._sent_bytes = 1, self._streams.size(fullest) or _ASSUMED_BYTES
-        return self._sent_bytes // self._sent

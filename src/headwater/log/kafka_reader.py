@@ -13,13 +13,13 @@ from headwater.errors import CorruptionError, HeadwaterError
 from headwater.events import Lane, received_ms
 from headwater.log import record
 from headwater.log.base import Chunk, Claimed, Damage, Head, Record, Sound, Stretch, Survey
-from headwater.log.kafka import Address, Words, address
+from headwater.log.kafka import Address, address
 from headwater.log.kafka_streams import Streams, TrimmedError
 from headwater.log.segments import Found, Segment
 from headwater.log.survey import examine
 
-_MARK_AGAIN_SECONDS = 3600.0
-"""A group's offsets are forgotten when nobody has written them for some days."""
+_MARK_AGAIN_SECONDS = 10.0
+"""What is told while the group's coordinator moves may be lost, and what nobody repeats is forgotten after days."""
 _ANSWER_SECONDS = 10.0
 
 _logger = logging.getLogger(__name__)
@@ -41,8 +41,6 @@ class KafkaReader:
         self._shared = streams is not None
         self._streams = streams or Streams(self._where)
         self._admin = AdminClient(dict(self._where.config))
-        self._stored = Words(self._admin, self._where.topic, "stored")
-        self._claimed = Words(self._admin, self._where.topic, "claimed")
         self._trimmed = 0
         """What lies before it is gone, as far as is known here: a stream may still have it."""
         self._marked = -1
@@ -94,7 +92,7 @@ class KafkaReader:
                 yield claimed
 
     def claimed(self) -> int | None:
-        return self._claimed.read([self._partition]).get(self._partition)
+        return self._streams.words("claimed").read([self._partition]).get(self._partition)
 
     def since(self, ms: int) -> int:
         """An appender stamps a message with the time of its batch's receipt or a later one."""
@@ -108,7 +106,7 @@ class KafkaReader:
         with suppress(HeadwaterError, KafkaException):
             stored = min(stored, self.durable())
             if stored != self._marked or now - self._marked_at > _MARK_AGAIN_SECONDS:
-                self._stored.write(self._partition, stored, wait=False)
+                self._streams.words("stored").write(self._partition, stored, wait=False)
                 self._marked, self._marked_at = stored, now
 
     def want(self, position: int) -> None:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from headwater.errors import LogUnavailableError
-from headwater.log.kafka import Address, is_gone, patiently, unavailable
+from headwater.log.kafka import Address, Open, is_gone, patiently, unavailable
+from headwater.log.kafka_words import Words
 
 _CONSUMERS = 4
 """Places in the log that can be read on from at once without a seek: both lanes, and questions."""
@@ -23,6 +24,8 @@ _AT_ONCE = 1_000
 _KEPT_BYTES = 8 << 20
 """What was read stays so long: a lane looks at a record before it takes it."""
 _ANSWER_SECONDS = 10.0
+_LEADER_SECONDS = 2.0
+"""How long one leader is waited for. librdkafka goes on waiting for one that is gone."""
 
 _READING = {
     "group.id": "headwater",  # it must have one, and never joins it
@@ -50,10 +53,12 @@ class Streams:
 
     def __init__(self, where: Address) -> None:
         self._where = where
-        self._asking = Consumer({**where.config, **_READING})
+        self._asking = Open(Consumer({**where.config, **_READING}))
+        self._words: dict[str, Words] = {}
         self._idle: list[_Stream] = []
         """The one used last at the end."""
         self._made = 0
+        self._closed = False
         self._change = Condition(Lock())
 
     def end(self, partition: int) -> int:
@@ -83,6 +88,15 @@ class Streams:
         with self._stream(partition, start) as stream:
             return stream.take(partition, start, stop)
 
+    def words(self, name: str) -> Words:
+        """Those of that name. They are closed with the streams."""
+        with self._change:
+            if self._closed:
+                raise LogUnavailableError("the log is closed")
+            if name not in self._words:
+                self._words[name] = Words(self._where, name)
+            return self._words[name]
+
     def size(self, partition: int) -> int:
         """What one of a partition's records takes, about, in bytes; 0 when it has none."""
         start, end = self.start(partition), self.end(partition)
@@ -95,10 +109,15 @@ class Streams:
         return sum([len(each.data) for each in some]) // len(some)
 
     def close(self) -> None:
+        """Waits for calls that are under way, some seconds at most."""
         with self._change:
+            self._closed = True
             streams, self._idle = self._idle, []
+            self._change.notify_all()
         for stream in streams:
             stream.close()
+        for words in self._words.values():
+            words.close()
         self._asking.close()
 
     def _offsets(self, partitions: list[int], time: int) -> dict[int, int]:
@@ -106,21 +125,21 @@ class Streams:
 
         def ask() -> dict[int, int]:
             wanted = [TopicPartition(topic, each, time) for each in partitions]
-            try:
-                found = self._asking.offsets_for_times(wanted, timeout=_ANSWER_SECONDS)
-            except KafkaException as error:
-                if is_gone(error):
-                    return dict.fromkeys(partitions, 0)
-                raise
+            with self._asking as consumer:
+                try:
+                    found = consumer.offsets_for_times(wanted, timeout=_LEADER_SECONDS)
+                except KafkaException as error:
+                    if is_gone(error):
+                        return dict.fromkeys(partitions, 0)
+                    # Nothing else tells this consumer, which is assigned nothing, who leads now.
+                    consumer.list_topics(topic, timeout=_LEADER_SECONDS)
+                    raise
             for each in found:
                 if each.error:
                     raise KafkaException(each.error)
             return {each.partition: each.offset for each in found}
 
-        try:
-            return patiently(ask)
-        except RuntimeError as error:  # what a consumer that was closed says
-            raise LogUnavailableError("the log is closed") from error
+        return patiently(ask, _ANSWER_SECONDS)
 
     @contextmanager
     def _stream(self, partition: int, start: int) -> Iterator["_Stream"]:
@@ -132,19 +151,26 @@ class Streams:
             raise
         finally:
             with self._change:
-                self._idle.append(stream)
-                self._change.notify()
+                closed = self._closed
+                if not closed:
+                    self._idle.append(stream)
+                    self._change.notify()
+            if closed:
+                stream.close()
 
     def _lent(self, partition: int, start: int) -> "_Stream":
         """The one that is there already, else a new one, else the one that was not used for longest."""
         with self._change:
+            if not self._idle and self._made >= _CONSUMERS:
+                self._change.wait_for(lambda: self._idle or self._closed)
+            if self._closed:
+                raise LogUnavailableError("the log is closed")
             for at, stream in enumerate(self._idle):
                 if stream.has(partition, start):
                     return self._idle.pop(at)
             if self._made < _CONSUMERS:
                 self._made += 1
                 return _Stream(self._where)
-            self._change.wait_for(lambda: self._idle)
             return self._idle.pop(0)
 
 
