@@ -15,6 +15,7 @@ from headwater.cli import (
     events,
     imports,
     keys,
+    migrate,
     profiles,
     rejected,
     serve,
@@ -35,6 +36,7 @@ doctor.register(app)
 backup.register(app)
 demo.register(app)
 imports.register(app)
+migrate.register(app)
 app.add_typer(signals.app, name="signals")
 app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")

@@ -22,6 +22,8 @@ from headwater.state.base import Account, Cursor, Link, Plan
 from headwater.state.known import Known
 from headwater.state.postgres_shared import SQL, SharedState, accounts, all_plans, columns, months_of, watermarks
 
+_CLOSE_SECONDS = 5.0
+
 
 class PostgresState(SharedState):
     """`state.base.State` of one partition. Safe to call from several threads."""
@@ -97,7 +99,12 @@ class PostgresState(SharedState):
 
     def close(self) -> None:
         """Another engine may have the partition from here on. Idempotent."""
-        self._owned.release()
+        ended = self._writing.acquire(timeout=_CLOSE_SECONDS)  # what is being written is not waited for for long
+        try:
+            self._owned.release()
+        finally:
+            if ended:
+                self._writing.release()
         super().close()
 
     def _put(
