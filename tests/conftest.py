@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: a running headwater, and workspaces in it."""
 
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -9,6 +10,7 @@ from hypothesis import settings
 
 import services
 from harness import Server, Workspace, running
+from realclickhouse import CLICKHOUSE_URL, RealClickHouse
 
 # A machine that is busy is no fault; examples that hang are ended by the test's own timeout.
 settings.register_profile("headwater", deadline=None)
@@ -41,8 +43,12 @@ def workspace(server: Server) -> Iterator[Workspace]:
 
 
 @pytest.fixture(scope="session")
-def clickhouse() -> Iterator[services.ClickHouse]:
-    """What speaks like a ClickHouse server; `.url()` is a new database."""
+def clickhouse() -> Iterator[services.ClickHouse | RealClickHouse]:
+    """What speaks like a ClickHouse server; `.url()` is a new database. A real one where that is told of."""
+    if url := os.environ.get(CLICKHOUSE_URL):
+        with RealClickHouse(url) as real:
+            yield real
+        return
     with services.started(services.ClickHouse()) as server:
         yield server
 
