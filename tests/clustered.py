@@ -25,6 +25,8 @@ class Role:
     def __init__(self, name: str, folder: Path, environment: dict[str, str], *options: str) -> None:
         self.name, self.folder = name, folder
         self.log_path = folder / f"{name}.log"
+        self.wrap: tuple[str, ...] = ()
+        """A command to run it in."""
         self._environment = environment
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,7 +45,7 @@ class Role:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "headwater", self.kind, "--data-dir", str(self.folder / self.name)]
+        command = [*self.wrap, sys.executable, "-m", "headwater", self.kind, "--data-dir", str(self.folder / self.name)]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *self._options],

@@ -253,8 +253,10 @@ class Pipeline:
         return work.count
 
     def _begin(self, lane: Lane, most: int) -> _Work:
-        work = self._gather(lane, self._lanes[lane].cursor.block + 1, self._seen[lane], most)
-        plan = self._state.plan(work.plan)
+        cursor = self._lanes[lane].cursor
+        work = self._gather(lane, cursor.block + 1, self._seen[lane], most)
+        # It begins where the last one ended: what lies between has nothing for the lane.
+        plan = self._state.plan(msgspec.structs.replace(work.plan, start=cursor.position))
         self._probe("planned")
         return msgspec.structs.replace(work, plan=plan)
 

@@ -532,6 +532,16 @@ def test_an_ended_session_is_known_to_all(catalog: Catalog, workspace: str, reop
     assert len(catalog.audit(workspace, 100)) == 7
 
 
+def test_one_of_many_ends_a_session(catalog: Catalog, workspace: str, reopen: Open) -> None:
+    """So that a link signs in once, whichever gateways it is brought to at once."""
+    outside = reopen()
+    for n in range(3):
+        one, other = (catalog, outside) if n % 2 else (outside, catalog)
+        assert [each.end(ME, workspace, f"link_{n}") for each in (one, other, one)] == [True, False, False]
+        assert one.ended(f"link_{n}")
+    assert len([each for each in catalog.audit(workspace, 100) if each.action == "session.end"]) == 3
+
+
 def test_a_key_revoked_outside_is_refused_soon(catalog: Catalog, workspace: str, reopen: Open) -> None:
     key, text = catalog.create_key(ME, workspace, "k", frozenset(("ingest",)))
     assert catalog.principal(text) is not None

@@ -360,6 +360,10 @@ class Catalog(Protocol):
     def note(self, actor: By, workspace: str, action: str, target: str) -> None:
         """Writes into the audit what was changed elsewhere."""
 
+    def end(self, actor: By, workspace: str, session: str) -> bool:
+        """Notes `session.end` of it, and tells whether it was the first to: of several that do, whichever gateways they
+        ask, one is. Waits for nobody. Of sessions, and of links that sign in once."""
+
     def ended(self, session: str) -> bool:
         """Whether `session.end` was noted of it, by whichever gateway; from memory. Others know of it some milliseconds
         after `note` returned, or say nothing, but do not keep it waiting."""

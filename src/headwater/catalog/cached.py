@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from headwater.catalog import backfills, credentials
 from headwater.catalog.base import (
+    SESSION_ENDED,
     WORKSPACE_SCOPES,
     Actor,
     Backfill,
@@ -339,6 +340,13 @@ class CachedCatalog(ABC):
     def note(self, actor: By, workspace: str, action: str, target: str) -> None:
         with self._writing(obeyed=False) as write:
             write.put(_change(workspace, actor, action, target))
+
+    def end(self, actor: By, workspace: str, session: str) -> bool:
+        with self._writing(obeyed=False) as write:
+            if self.ended(session):  # under the lock nobody's end is missing
+                return False
+            write.put(_change(workspace, actor, SESSION_ENDED, session))
+        return True
 
     def ended(self, session: str) -> bool:
         return session in self._known().ended

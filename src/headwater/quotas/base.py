@@ -3,7 +3,22 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+import msgspec
+
 from headwater.rules.quota import Grant, Want
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How it stands with whoever counts, and what that meant since the start."""
+
+    away: str = ""
+    """Why it could not be asked the last time; empty when it could."""
+    refused: int = 0
+    """Requests refused because of that."""
+    unchecked: int = 0
+    """Events granted without a count."""
+    restored: int = 0
+    """Windows that it had forgotten."""
 
 
 class Quotas(Protocol):
@@ -22,3 +37,5 @@ class Quotas(Protocol):
 
     async def give_back(self, grants: Mapping[str, Grant], window: int) -> None:
         """Undoes a grant whose events did not become durable."""
+
+    def status(self) -> Status: ...

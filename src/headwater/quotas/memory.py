@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from headwater.quotas.base import Status
 from headwater.rules.quota import Grant, Want, grant, window_of
 
 _SET_BACK = 2
@@ -43,6 +44,9 @@ class MemoryQuotas:
         if window == self._window:
             for signal_id, given in grants.items():
                 self._used[signal_id] -= given.count
+
+    def status(self) -> Status:
+        return Status()
 
     def _turn(self, window: int) -> None:
         if window > self._window:

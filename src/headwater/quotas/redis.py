@@ -30,6 +30,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, NoScriptError, RedisError
 
 from headwater.errors import StartError, UnavailableError
+from headwater.quotas.base import Status
 from headwater.rules.quota import Grant, Want, grant, window_of
 
 WhenAway = Literal["refuse", "allow"]
@@ -44,19 +45,6 @@ _REST_SECONDS = 0.25
 _TRIES = 3
 _AT_ONCE = 256
 """Questions sent together."""
-
-
-class Status(msgspec.Struct, frozen=True):
-    """How it stands with the server, and what that meant since the start."""
-
-    away: str
-    """Why the server could not be asked the last time; empty when it could."""
-    refused: int
-    """Requests refused because of that."""
-    unchecked: int
-    """Events granted without a count."""
-    restored: int
-    """Windows that the server had forgotten."""
 
 
 class _Uncounted(Grant, frozen=True, gc=False):

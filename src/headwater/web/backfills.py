@@ -14,6 +14,7 @@ from headwater.errors import UnavailableError
 from headwater.rules.filters import DEFAULT_LIMIT
 from headwater.web.asking import Threads, Workspace, errors, takes
 from headwater.web.backfill_models import BackfillAnswer, BackfillBody, BackfillPage, BackfillPreview
+from headwater.web.changing import Change, at_once
 from headwater.web.manage import Admin
 from headwater.web.parameters import Cursor, Limit
 
@@ -41,29 +42,34 @@ class Backfills(Protocol):
 class Changing:
     """The calls that change one."""
 
-    def __init__(self, catalog: Catalog, ask: Ask) -> None:
+    def __init__(self, catalog: Catalog, ask: Ask, change: Change) -> None:
         self._catalog = catalog
         self._ask = ask
+        self._change = change
 
     async def create(self, who: Admin, body: BackfillBody) -> BackfillAnswer:
         """Send its id as `Headwater-Backfill` with batches of events: they take the migration lane, whatever their
         dates. A name is given once in a workspace (409), also when its backfill is reverted."""
-        made = self._catalog.create_backfill(who.actor, who.workspace, body.name, body.hold)
+        make = self._catalog.create_backfill
+        made = await self._change(lambda: make(who.actor, who.workspace, body.name, body.hold))
         return BackfillAnswer(**answer(made, 0, 0))
 
     async def close(self, who: Admin, id: Id) -> BackfillAnswer:
         """It takes no more events (409 for those that name it). What it took stays as it is."""
-        return await self._told(who, self._catalog.close_backfill(who.actor, who.workspace, id))
+        changed = await self._change(lambda: self._catalog.close_backfill(who.actor, who.workspace, id))
+        return await self._told(who, changed)
 
     async def release(self, who: Admin, id: Id) -> BackfillAnswer:
         """The events of one that was made with `hold` count from now on. 409 for one that never was held, or is
         reverted."""
-        return await self._told(who, self._catalog.release_backfill(who.actor, who.workspace, id), settled=False)
+        changed = await self._change(lambda: self._catalog.release_backfill(who.actor, who.workspace, id))
+        return await self._told(who, changed, settled=False)
 
     async def revert(self, who: Admin, id: Id) -> BackfillAnswer:
         """It takes no more events, and everything is as if it had never been: metrics, states, profiles, cohorts. Its
         events stay readable, as `reverted`. This is for good; load it again under another name."""
-        return await self._told(who, self._catalog.revert_backfill(who.actor, who.workspace, id), settled=False)
+        changed = await self._change(lambda: self._catalog.revert_backfill(who.actor, who.workspace, id))
+        return await self._told(who, changed, settled=False)
 
     async def _told(self, who: Principal, changed: Backfill, settled: bool = True) -> BackfillAnswer:
         """As the engine tells it; without its events where the engine cannot: it is changed all the same."""
@@ -76,10 +82,10 @@ class Changing:
         return BackfillAnswer(**answer(changed, None, None, settled))
 
 
-def changing(catalog: Catalog, ask: Ask) -> APIRouter:
-    """The gateway's routes; `ask` asks the engine."""
+def changing(catalog: Catalog, ask: Ask, change: Change = at_once) -> APIRouter:
+    """The gateway's routes; `ask` asks the engine, `change` runs what changes the catalog."""
     routes = APIRouter(tags=[TAG])
-    calls = Changing(catalog, ask)
+    calls = Changing(catalog, ask, change)
     routes.post("/v1/backfills", summary="Create a backfill", status_code=201, responses=errors(400, 409, 413))(
         calls.create
     )

@@ -11,6 +11,7 @@ from headwater.catalog.base import Catalog, NewSignal, Principal, Scope, SignalC
 from headwater.clock import now_ms, parse_iso
 from headwater.errors import ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
 from headwater.rules.cursor import decoded, encoded, numbered
+from headwater.web.changing import Change, at_once
 from headwater.web.parameters import Cursor, Limit
 from headwater.web.shapes import (
     AuditAnswer,
@@ -92,15 +93,17 @@ def _page(
 class Signals:
     """`/v1/signals` and below."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, catalog: Catalog, change: Change) -> None:
+        self._catalog, self._change = catalog, change
 
     async def create(self, who: Admin, body: SignalBody) -> SignalAnswer:
         """The next request may send its events. The slug is made from the name unless given; a slug once used, even
         by an archived signal, is never given again (409)."""
         asked = body.model_dump(exclude_none=True)
         asked["rate_limit"] = body.rate_limit if "rate_limit" in body.model_fields_set else UNSET
-        return SignalAnswer.of(self._catalog.create_signal(who.actor, who.workspace, NewSignal(**asked)))
+        new = NewSignal(**asked)
+        made = await self._change(lambda: self._catalog.create_signal(who.actor, who.workspace, new))
+        return SignalAnswer.of(made)
 
     async def list(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[SignalAnswer]:
         """By slug; archived ones are left out."""
@@ -120,17 +123,19 @@ class Signals:
         asked = body.model_dump(exclude_none=True)
         for field in _MAY_BE_NULL & body.model_fields_set:
             asked[field] = getattr(body, field)
-        return SignalAnswer.of(self._catalog.update_signal(who.actor, who.workspace, slug, SignalChanges(**asked)))
+        changes = SignalChanges(**asked)
+        changed = await self._change(lambda: self._catalog.update_signal(who.actor, who.workspace, slug, changes))
+        return SignalAnswer.of(changed)
 
     async def archive(self, who: Admin, slug: str) -> None:
         """Its events are refused from the next request on; what was stored stays."""
-        self._catalog.archive_signal(who.actor, who.workspace, slug)
+        await self._change(lambda: self._catalog.archive_signal(who.actor, who.workspace, slug))
 
     async def publish(self, who: Admin, slug: str, body: VersionBody) -> VersionAnswer:
         """Versions are numbered 1, 2, … and never change. References outside the schema are refused; patterns know
         no look-around and no back-references; `format` is not enforced."""
-        version = self._catalog.add_version(who.actor, who.workspace, slug, body.schema_)
-        return VersionAnswer.of(version)
+        made = await self._change(lambda: self._catalog.add_version(who.actor, who.workspace, slug, body.schema_))
+        return VersionAnswer.of(made)
 
     async def versions(self, who: Reader, slug: str, limit: Limit = 100, cursor: Cursor = None) -> Page[VersionAnswer]:
         """Oldest first."""
@@ -154,17 +159,16 @@ class Signals:
 class Keys:
     """`/v1/keys` and below."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, catalog: Catalog, change: Change) -> None:
+        self._catalog, self._change = catalog, change
 
     async def create(self, who: Admin, body: KeyBody | None = None) -> NewKeyAnswer:
         """The key itself is told this once; only a keyed hash of it is kept. The body may be empty."""
         body = body or KeyBody.model_validate({})
         scopes = frozenset(body.scopes) if body.scopes else _NEW_KEY
         _check_grant(who, scopes)
-        made = self._catalog.create_key(
-            who.actor, who.workspace, body.name or "", scopes, _future("expires_at", body.expires_at)
-        )
+        name, ends = body.name or "", _future("expires_at", body.expires_at)
+        made = await self._change(lambda: self._catalog.create_key(who.actor, who.workspace, name, scopes, ends))
         return NewKeyAnswer.made(*made)
 
     async def list(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[KeyAnswer]:
@@ -176,17 +180,19 @@ class Keys:
     async def revoke(self, who: Admin, id: str) -> None:
         """The next request with it is refused. Revoking it again changes nothing."""
         self._check_reach(who, id)
-        self._catalog.revoke_key(who.actor, who.workspace, id)
+        await self._change(lambda: self._catalog.revoke_key(who.actor, who.workspace, id))
 
     async def rotate(self, who: Admin, id: str, body: RotateBody | None = None) -> NewKeyAnswer:
         """A new key of the same name and scopes. The old one works for `grace_seconds` more. The body may be empty."""
         self._check_reach(who, id)
         grace = _GRACE_SECONDS if body is None or body.grace_seconds is None else body.grace_seconds
-        return NewKeyAnswer.made(*self._catalog.rotate_key(who.actor, who.workspace, id, grace))
+        made = await self._change(lambda: self._catalog.rotate_key(who.actor, who.workspace, id, grace))
+        return NewKeyAnswer.made(*made)
 
     async def audit(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditAnswer]:
         """Who changed what in this workspace, and when; the newest first."""
-        changes = self._catalog.audit(who.workspace, limit + 1, numbered(cursor))
+        before = numbered(cursor)
+        changes = await self._change(lambda: self._catalog.audit(who.workspace, limit + 1, before))
         more = encoded(str(changes[limit - 1].id)) if len(changes) > limit else None
         return Page(data=[AuditAnswer.of(change) for change in changes[:limit]], next=more)
 
@@ -213,12 +219,13 @@ def _future(field: str, text: str | None) -> int | None:
 class Workspaces:
     """`/v1/workspaces`, for operators, and `/v1/workspace`, the asker's own."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, catalog: Catalog, change: Change) -> None:
+        self._catalog, self._change = catalog, change
 
     async def create(self, who: Operator, body: WorkspaceBody) -> NewWorkspaceAnswer:
         """With its first key, which may do everything in it and nothing outside."""
-        return NewWorkspaceAnswer.made(*self._catalog.create_workspace(who.actor, body.name, body.preset))
+        made = await self._change(lambda: self._catalog.create_workspace(who.actor, body.name, body.preset))
+        return NewWorkspaceAnswer.made(*made)
 
     async def list(self, who: Operator, limit: Limit = 100, cursor: Cursor = None) -> Page[WorkspaceAnswer]:
         """All of this installation, by name."""
@@ -236,17 +243,18 @@ class Workspaces:
         asked = body.model_dump(exclude_none=True)
         if "default_region" in body.model_fields_set:
             asked["default_region"] = body.default_region
-        changed = self._catalog.update_workspace(who.actor, who.workspace, WorkspaceChanges(**asked))
+        changes = WorkspaceChanges(**asked)
+        changed = await self._change(lambda: self._catalog.update_workspace(who.actor, who.workspace, changes))
         return WorkspaceAnswer.of(changed)
 
 
 # --- routes --------------------------------------------------------------------------------------------------------
 
 
-def router(catalog: Catalog) -> APIRouter:
-    """Every management route over this catalog, which is used from the event loop's thread alone."""
+def router(catalog: Catalog, change: Change = at_once) -> APIRouter:
+    """Every management route over this catalog. Of its verbs, those that may take long are run by `change`."""
     api = APIRouter()
-    signals, keys, workspaces = Signals(catalog), Keys(catalog), Workspaces(catalog)
+    signals, keys, workspaces = Signals(catalog, change), Keys(catalog, change), Workspaces(catalog, change)
 
     def route(tag: str, method: str, path: str, call: Callable[..., Any], summary: str, status: int = 200) -> None:
         responses: dict[int | str, dict[str, Any]] = {code: _ERRORS[code] for code in _errors(method, path)}

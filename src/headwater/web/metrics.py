@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from headwater.bounds import Bounds
 from headwater.log.base import Appender
+from headwater.quotas.base import Quotas
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -93,3 +94,25 @@ class BoundsFigures(Collector):
             free, ballast = bounds.free(), bounds.ballast_bytes
             yield GaugeMetricFamily("headwater_disk_free_bytes", "Room on the data directory's disk.", free)
             yield GaugeMetricFamily("headwater_ballast_bytes", "Held for a full disk; 0: given up.", ballast)
+
+
+class QuotaFigures(Collector):
+    """Whether limits are counted, and what became of events while they were not."""
+
+    def __init__(self, quotas: Quotas) -> None:
+        self._quotas = quotas
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._quotas.status()
+        yield GaugeMetricFamily(
+            "headwater_quotas_ready", "0: who counts could not be asked the last time.", not status.away
+        )
+        yield CounterMetricFamily(
+            "headwater_quotas_refused", "Requests refused because nobody could count.", status.refused
+        )
+        yield CounterMetricFamily(
+            "headwater_quotas_unchecked_events", "Events taken though nobody could count.", status.unchecked
+        )
+        yield CounterMetricFamily(
+            "headwater_quotas_restored", "Minutes counted anew because the counts were lost.", status.restored
+        )

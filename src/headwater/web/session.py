@@ -53,7 +53,7 @@ class Sessions:
         """
         value = value_in(headers.get(b"cookie", b""))
         session = self._seal.opened(value, now_ms()) if value else None
-        if session is None or session.id in self._ended:
+        if session is None or session.id in self._ended or self._catalog.ended(session.id):
             return None
         key = self._catalog.key(session.key_id)
         if key is None:

@@ -10,11 +10,12 @@ from headwater.catalog.base import Catalog, Key, Principal, Scope
 from headwater.clock import now_ms, to_iso
 from headwater.errors import ForbiddenError, InvalidError, ThrottledError, UnauthenticatedError
 from headwater.web.asking import errors
+from headwater.web.changing import Change, at_once
 from headwater.web.cookie import CLEARED, Session, set_cookie
 from headwater.web.forwarded import Clients
 from headwater.web.manage import Reader
 from headwater.web.metrics import GatewayMetrics
-from headwater.web.onetime import OneTimeLinks
+from headwater.web.onetime import Links, OneTimeLinks
 from headwater.web.problems import MEDIA_TYPE
 from headwater.web.session import SESSION, Sessions
 from headwater.web.shapes import Body
@@ -80,7 +81,14 @@ class SignIn:
     """The three calls of `/v1/session` and the one below."""
 
     def __init__(
-        self, catalog: Catalog, sessions: Sessions, clients: Clients, metrics: GatewayMetrics, url: str
+        self,
+        catalog: Catalog,
+        sessions: Sessions,
+        clients: Clients,
+        metrics: GatewayMetrics,
+        url: str,
+        links: Links,
+        change: Change,
     ) -> None:
         """`url`: where clients reach this server."""
         self._catalog = catalog
@@ -88,7 +96,8 @@ class SignIn:
         self._clients = clients
         self._metrics = metrics
         self._url = url
-        self._links = OneTimeLinks()
+        self._links = links
+        self._change = change
         self._failures = Throttle(_FAILURES, _FAILURES_OVERALL)
         self._made = Throttle(_MADE, _NO_LIMIT)
 
@@ -108,8 +117,10 @@ class SignIn:
             self._fail(name_of(address))
         _check_reads(key)
         self._count(key.id)
-        if body.link is not None:  # only now, and nothing was waited for meanwhile: who is refused can come again
-            self._links.spend(body.link, now_ms())
+        if (token := body.link) is not None:  # only now: who is refused can come again
+            link = await self._change(lambda: self._links.spend(token, now_ms()))
+            if link is None:  # somebody else was sooner, at another gateway
+                self._fail(name_of(address))
         session, value = self._sessions.begin(key, address, until)
         self._metrics.sign_in("done")
         response.headers["set-cookie"] = set_cookie(value, max(1, (session.expires_ms - now_ms()) // 1000))
@@ -135,7 +146,8 @@ class SignIn:
 
     async def link(self, request: Request, response: Response, who: Reader) -> LinkAnswer:
         """It signs in once, within 15 minutes, as the key that asks; one that a session makes, until that session's
-        own end. What tells it apart stands behind a `#`, and so reaches no server's log. A restart ends all links."""
+        own end. What tells it apart stands behind a `#`, and so reaches no server's log. On one machine a restart ends
+        all links."""
         self._count(who.key_id)
         session = _session(request)
         token, link = self._links.make(who.key_id, now_ms(), session.expires_ms if session else None)
@@ -206,10 +218,19 @@ _THROTTLED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(catalog: Catalog, sessions: Sessions, clients: Clients, metrics: GatewayMetrics, url: str) -> APIRouter:
-    """The routes. Errors are raised as exceptions: see `web.problems`."""
+def router(
+    catalog: Catalog,
+    sessions: Sessions,
+    clients: Clients,
+    metrics: GatewayMetrics,
+    url: str,
+    links: Links | None = None,
+    change: Change = at_once,
+) -> APIRouter:
+    """The routes. `links`: None for some of its own, in memory. `change` runs what changes the catalog. Errors are
+    raised as exceptions: see `web.problems`."""
     routes = APIRouter(tags=[TAG])
-    sign_in = SignIn(catalog, sessions, clients, metrics, url)
+    sign_in = SignIn(catalog, sessions, clients, metrics, url, OneTimeLinks() if links is None else links, change)
     for method, path, call, summary, status, told, extra in (
         ("POST", PATH, sign_in.begin, "Sign in", 200, (400, 413), _OPEN),
         ("GET", PATH, sign_in.show, "Show who is signed in", 200, (), None),

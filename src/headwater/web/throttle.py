@@ -1,4 +1,4 @@
-"""How often something may be tried in a minute, by whoever tries it."""
+"""How often something may be tried in a minute, by whoever tries it: at one gateway, each counts for itself."""
 
 import time
 from collections.abc import Callable

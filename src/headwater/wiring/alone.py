@@ -18,7 +18,9 @@ from headwater.intake import taken_this_minute
 from headwater.log.files import FilesAppender, FilesReader
 from headwater.quotas.base import Quotas
 from headwater.quotas.memory import MemoryQuotas
+from headwater.web.changing import at_once
 from headwater.web.lines import to_socket
+from headwater.web.onetime import OneTimeLinks
 from headwater.wiring.parts import Parts
 
 
@@ -53,7 +55,7 @@ def parts(stack: ExitStack, settings: Settings) -> Parts:
         finally:
             keeping.cancel()
 
-    return Parts(secret, catalog, log, bounds, to_socket(settings.engine_socket), running)
+    return Parts(secret, catalog, log, bounds, to_socket(settings.engine_socket), at_once, OneTimeLinks(), running)
 
 
 def _claims(stack: ExitStack, settings: Settings, catalog: Catalog, log: FilesAppender) -> TakenClaims:

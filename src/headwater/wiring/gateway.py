@@ -27,7 +27,7 @@ from headwater.web.cors import Application, Cors
 from headwater.web.forwarded import Clients
 from headwater.web.gateway import Gateway
 from headwater.web.ingest import Ingest
-from headwater.web.metrics import BoundsFigures, GatewayMetrics
+from headwater.web.metrics import BoundsFigures, GatewayMetrics, QuotaFigures
 from headwater.web.origin import Origins
 from headwater.web.protocol import GuardedProtocol, Places, sweep
 from headwater.web.proxy import EngineProxy
@@ -73,6 +73,7 @@ async def _serve_gateway(settings: Settings, sock_fd: int, parts: Parts) -> None
     async with parts.running() as (quotas, claims):
         metrics = GatewayMetrics(log)
         metrics.registry.register(BoundsFigures(bounds))
+        metrics.registry.register(QuotaFigures(quotas))
         bodies = Bodies(settings.max_bodies)
         intake = Intake(catalog, quotas, log, settings.windows)
         clients = Clients(settings.trusted_proxies)
@@ -83,7 +84,8 @@ async def _serve_gateway(settings: Settings, sock_fd: int, parts: Parts) -> None
         engine = EngineProxy(parts.line, settings.max_body, bodies, noted=partial(_note, catalog))
         own = FastAPI(title="headwater", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
         problems.install(own)
-        managing, loading = manage.router(catalog), backfills.changing(catalog, engine.ask)
+        change = parts.change
+        managing, loading = manage.router(catalog, change), backfills.changing(catalog, engine.ask, change)
         replaying = rejected.changing(catalog, Replay(intake, claims, settings.windows, DIALECTS), engine.post)
         needed = None if settings.is_cluster else settings.credentials_path
         operating = status.router(log, engine, metrics, needed, described.document)
@@ -92,7 +94,7 @@ async def _serve_gateway(settings: Settings, sock_fd: int, parts: Parts) -> None
         own.include_router(limits.router(catalog, quotas))
         own.include_router(replaying)
         own.include_router(operating)
-        own.include_router(signin.router(catalog, sessions, clients, metrics, url_of(settings)))
+        own.include_router(signin.router(catalog, sessions, clients, metrics, url_of(settings), parts.links, change))
         files = dashboard.Dashboard(dashboard.load())
         gateway = Gateway(ingest, own, engine, files, door, origins, clients, bodies, settings.max_body)
         GuardedProtocol.answer = staticmethod(gateway.refusal)

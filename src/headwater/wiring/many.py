@@ -6,7 +6,7 @@ from contextlib import ExitStack, asynccontextmanager
 
 from headwater.ballast import Ballast
 from headwater.bounds import Bounds, Room
-from headwater.catalog.credentials import load_secret
+from headwater.catalog.credentials import derived, load_secret
 from headwater.catalog.postgres import PostgresCatalog
 from headwater.claims.base import Claims
 from headwater.claims.shared import SharedClaims
@@ -15,9 +15,14 @@ from headwater.log.kafka_appender import KafkaAppender
 from headwater.quotas.base import Quotas
 from headwater.quotas.redis import RedisQuotas
 from headwater.state.leadership import PostgresLeadership
+from headwater.web.asking import Threads
 from headwater.web.lines import Leader, to_leader
+from headwater.web.onetime import SharedLinks
 from headwater.wiring.parts import Parts
 from headwater.wiring.urls import Urls
+
+_LINKS = b"sign-in links"
+"""What the key of their seal is derived for."""
 
 
 def parts(stack: ExitStack, settings: Settings) -> Parts:
@@ -46,4 +51,5 @@ def parts(stack: ExitStack, settings: Settings) -> Parts:
             claims.close()
             await quotas.close()
 
-    return Parts(secret, catalog, log, bounds, to_leader(Leader(leadership.found).find), running)
+    line, links = to_leader(Leader(leadership.found).find), SharedLinks(catalog, derived(secret, _LINKS))
+    return Parts(secret, catalog, log, bounds, line, Threads().do, links, running)
