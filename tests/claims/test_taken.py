@@ -240,6 +240,21 @@ def test_the_log_is_held_for_what_nobody_was_told_of_yet(desk: Desk) -> None:
     run(work())
 
 
+def test_the_log_never_begins_behind_what_the_shelf_was_told(desk: Desk) -> None:
+    """Or whoever looks at both after a crash takes what lies between for lost."""
+
+    async def work() -> None:
+        await claim(desk, A)
+        await desk.claims.take_over()
+        for note in (False, True):
+            await desk.log.append(make_batch())
+            await desk.claims.take_over(note=note)
+            assert desk.reader.claimed() == desk.shelf.position()
+        assert desk.shelf.position() == desk.log.durable()
+
+    run(work())
+
+
 def test_the_next_gateway_knows_what_was_not_taken_over(desk: Desk) -> None:
     async def before() -> list[bytes]:
         first = await claim(desk, A)

@@ -472,6 +472,12 @@ def claims_of_a_later_moment(data_dir: Path) -> None:
     sql(data_dir / "claims.db", "UPDATE log SET position = 1000000000")
 
 
+@damage("claims.log:nobody has those in between")
+def claims_of_an_earlier_moment(data_dir: Path) -> None:
+    sql(data_dir / "claims.db", "UPDATE log SET position = 1")
+    segments(data_dir)[0].unlink()
+
+
 @damage("files.tombstones")
 def a_tombstone_is_cut(data_dir: Path) -> None:
     (data_dir / "tombstones").write_text('{"at_ms":1,"workspace":"ws_K3n9QpZ1","ha\n')
@@ -500,7 +506,9 @@ def test_damage_is_found_by_its_check_and_left_as_it_was(copy: Path, harm: Damag
 
 
 def test_what_needs_nothing_to_be_done_is_no_fault(copy: Path) -> None:
-    segments(copy)[0].unlink()  # as a trim does
+    oldest = int(segments(copy)[1].stem)
+    sql(copy / "claims.db", f"UPDATE log SET position = max(position, {oldest})")  # as before every trim
+    segments(copy)[0].unlink()
     with segments(copy)[-1].open("ab") as file:
         file.write(b"torn")
     (copy / "log" / "00000000000000099999.new").touch()

@@ -92,14 +92,19 @@ class TakenClaims:
     async def take_over(self, note: bool = True) -> None:
         """Hands to the shelf all that is durable by now. With `note` the shelf is told the position in any case.
 
-        Where there is nothing to hand over, the log may be trimmed though the shelf fails.
+        The log is told afterwards, so that it never begins behind the shelf's position. Only where there is nothing
+        to hand over, it may be trimmed though the shelf fails.
         """
         end = self._log.durable()  # before the look at what is in flight: what lies before it is settled, or there
         end = min(end, next(iter(self._flying.values()), end))
-        await self._take_rows(end)
-        self._log.claimed(end)
-        if note and end > self._noted:
-            await self._take([], end)
+        if self._rows:
+            await self._take_rows(end)
+            self._log.claimed(end)
+        elif note and end > self._noted:
+            try:
+                await self._take([], end)
+            finally:
+                self._log.claimed(end)
 
     async def _take_rows(self, end: int) -> None:
         """In pieces, of which the last one brings the position."""

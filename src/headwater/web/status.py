@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from headwater.errors import UnavailableError
 from headwater.log.base import Appender
 from headwater.web import docs
+from headwater.web.asking import errors
 from headwater.web.metrics import GatewayMetrics
 from headwater.web.openapi import OPERATING
 from headwater.web.proxy import EngineProxy
@@ -52,7 +53,7 @@ def router(
     @routes.get(
         "/readyz",
         summary="Events are acknowledged and questions answered",
-        responses={503: {"description": "What is not ready, and why"}},
+        responses={503: {"description": "What is not ready, and why"}, 400: errors(400)[400]},
     )
     async def readyz(
         of: Annotated[
