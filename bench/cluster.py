@@ -310,13 +310,7 @@ def measured(options: argparse.Namespace) -> Figures:
 def main() -> None:
     options = parsed(sys.argv[1:])
     results = json.loads(options.source.read_text()) if options.source else measured(options)
-    tables = [make(results) for make in cluster_report.TABLES]
-    for table in tables:
-        report.show(table)
-    if options.write_docs:
-        report.write(results, KEPT)
-        for table in tables:
-            report.renew(PAGE, table)
+    report.tell(results, cluster_report.TABLES, PAGE, KEPT, options.write_docs)
 
 
 if __name__ == "__main__":

@@ -315,13 +315,7 @@ def main() -> None:
             return
         results["minutes"] = round((time.monotonic() - began) / 60, 1)
         report.write(results, options.json)
-    tables = [make(results) for make in cohort_report.TABLES]
-    for table in tables:
-        report.show(table)
-    if options.write_docs:
-        report.write(results, KEPT)
-        for table in tables:
-            report.renew(PAGE, table)
+    report.tell(results, cohort_report.TABLES, PAGE, KEPT, options.write_docs)
 
 
 if __name__ == "__main__":

@@ -267,10 +267,7 @@ def main() -> None:
             progress.add_task("")
             results = report.rounded(Bench(options, progress).run())
         report.write(results, KEPT if options.write_docs else options.json)
-    for make in TABLES:
-        report.show(make(results))
-        if options.write_docs:
-            report.renew(PAGE, make(results))
+    report.tell(results, TABLES, PAGE, None, options.write_docs)
     if any("**no**" in told(each) for each in (*results["formats"], results["killed"])):
         raise SystemExit("rows are lost or doubled")
 

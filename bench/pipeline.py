@@ -76,7 +76,7 @@ def latencies(appender: FilesAppender, store: ChdbStore, pipeline: Pipeline, tim
         batch = make_batch(n, 1)
         asyncio.run(put(appender, batch))
         begun = time.perf_counter()
-        question = {"workspace": batch.workspace, "ids": event_ids(batch.id, 1)}
+        question = {"workspace": batch.workspace, "ids": event_ids(batch.id, 1), "reverted": [], "held": []}
         while not store.rows("events", question):
             time.sleep(0.001)
         seen.append((time.perf_counter() - begun) * 1000)

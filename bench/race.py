@@ -281,13 +281,8 @@ def main() -> None:
         results = report.rounded(measured(options, console))
         results["minutes"] = round((time.monotonic() - began) / 60, 1)
         report.write(results, options.json)
-    tables = [make(results) for make in report.TABLES]
-    for table in tables:
-        report.show(table)
+    report.tell(results, report.TABLES, PAGE, KEPT, options.write_docs)
     if options.write_docs:
-        report.write(results, KEPT)
-        for table in tables:
-            report.renew(PAGE, table)
         plots.draw(results, PAGE.with_suffix(""))
 
 

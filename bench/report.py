@@ -285,6 +285,20 @@ TABLES = (
 # --- where they go -------------------------------------------------------------------------------------------------
 
 
+def tell(
+    results: Figures, tables: Iterable[Callable[[Figures], Table]], page: Path, keep: Path | None, docs: bool
+) -> None:
+    """All tables on the terminal; with `docs`, in the page too, and the figures in the file `keep` beside it."""
+    made = [make(results) for make in tables]
+    for table in made:
+        show(table)
+    if docs:
+        if keep:
+            write(results, keep)
+        for table in made:
+            renew(page, table)
+
+
 def rounded(value: Any) -> Any:
     """Six digits are more than any figure here has; rounded before it is told, so that page and JSON agree."""
     if isinstance(value, dict):

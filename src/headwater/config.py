@@ -141,6 +141,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.data_dir / ".restoring"
 
     @property
+    def moved_path(self) -> Path:
+        """There once all of it was moved to a cluster; says when."""
+        return self.data_dir / "moved"
+
+    @property
     def secret_path(self) -> Path:
         """The key of the keys' hashes; apart from the catalog, so that a copy of that alone tells no key."""
         return self.data_dir / "key-secret"

@@ -23,6 +23,7 @@ from headwater.catalog.postgres_view import PostgresCatalogView
 from headwater.config import Settings
 from headwater.errors import ConflictError, CorruptionError, InvalidError, NotFoundError, StartError, UnavailableError
 from services import Postgres
+from tools import lack
 
 pytestmark = pytest.mark.cluster
 
@@ -496,7 +497,7 @@ def test_a_gateway_with_many_connections_follows(gateway: Open, postgres: Postgr
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limits[1] < 2000:
-        pytest.skip("not enough descriptors may be open here")
+        lack("not enough descriptors may be open here")
     resource.setrlimit(resource.RLIMIT_NOFILE, (2000, limits[1]))
     one = gateway()
     workspace = one.create_workspace(ME, "acme", preset=None)[0].id

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from batches import make_batch
+from claims.unsure import KEYS, A, B, C, Unsure
 from headwater.claims import desk, postgres, postgres_database, shared
 from headwater.claims.base import InFlightError, Row
 from headwater.claims.postgres import PostgresShelf, Reservations
@@ -27,28 +28,10 @@ from headwater.claims.shared import SharedClaims
 from headwater.clock import now_ms
 from headwater.errors import LogUnavailableError, UnavailableError
 from headwater.events import Batch, Claim
-from headwater.log.files import Disk, FilesAppender, FilesReader
+from headwater.log.files import FilesAppender, FilesReader
 from services import Postgres
 
 pytestmark = pytest.mark.cluster
-
-KEYS = [bytes([n]) * 16 for n in range(12)]
-A, B, C = KEYS[:3]
-
-
-class Unsure(Disk):
-    """Fails now and then, when told to."""
-
-    def __init__(self) -> None:
-        self.random: Random | None = None
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def sync(self, fd: int) -> None:
-        self.gate.wait(30)
-        super().sync(fd)
-        if self.random and self.random.random() < 0.2:
-            raise OSError(5, "fsync failed on purpose")
 
 
 class Gateway:

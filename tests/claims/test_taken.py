@@ -1,7 +1,6 @@
 """Claims are taken once, whoever asks at once, whatever fails, and whenever the gateway ends."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Collection, Coroutine
 from pathlib import Path
@@ -15,31 +14,15 @@ from msgspec import structs
 
 from batches import make_batch
 from claims.shelf import PlainShelf
+from claims.unsure import KEYS, A, B, C, Unsure
 from headwater.claims.base import InFlightError, Shelf, reserved
 from headwater.claims.sqlite import SqliteClaims
 from headwater.claims.taken import TakenClaims
 from headwater.errors import LogUnavailableError, UnavailableError
 from headwater.events import Batch, Claim
-from headwater.log.files import Disk, FilesAppender, FilesReader
+from headwater.log.files import FilesAppender, FilesReader
 
 HOUR = 3_600_000
-KEYS = [bytes([n]) * 16 for n in range(12)]
-A, B, C = KEYS[:3]
-
-
-class Unsure(Disk):
-    """Fails now and then, when told to."""
-
-    def __init__(self) -> None:
-        self.random: Random | None = None
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def sync(self, fd: int) -> None:
-        self.gate.wait(30)
-        super().sync(fd)
-        if self.random and self.random.random() < 0.2:
-            raise OSError(5, "fsync failed on purpose")
 
 
 class Desk:

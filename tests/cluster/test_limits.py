@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 import services
-from clustered import Cluster, cluster_of
+from clustered import Cluster
 from harness import until
 from wire.client import Answer, Client
 from wire.languages import BIGMIND, BIK
@@ -25,30 +25,14 @@ SENDERS = 12
 
 
 @pytest.fixture(scope="module")
-def cluster(
-    tmp_path_factory: pytest.TempPathFactory,
-    kafka: services.Kafka,
-    postgres: services.Postgres,
-    redis: services.Redis,
-    clickhouse: services.ClickHouse,
-) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("limits")
-    with cluster_of(folder, kafka, postgres, redis, clickhouse, engines=1) as made:
-        yield made
+def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
+    return make_cluster("limits", engines=1)
 
 
 @pytest.fixture(scope="module")
-def lax(
-    tmp_path_factory: pytest.TempPathFactory,
-    kafka: services.Kafka,
-    postgres: services.Postgres,
-    redis: services.Redis,
-    clickhouse: services.ClickHouse,
-) -> Iterator[Cluster]:
+def lax(make_cluster: Callable[..., Cluster]) -> Cluster:
     """One whose gateways take events uncounted while Redis is away."""
-    folder, options = tmp_path_factory.mktemp("lax"), {"engines": 1, "QUOTAS_WHEN_AWAY": "allow"}
-    with cluster_of(folder, kafka, postgres, redis, clickhouse, **options) as made:
-        yield made
+    return make_cluster("lax", engines=1, QUOTAS_WHEN_AWAY="allow")
 
 
 class Signal(NamedTuple):

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 import services
-from clustered import START_SECONDS, Cluster
+from clustered import START_SECONDS, Cluster, Role
 from harness import Server, guarded, running, until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -108,6 +108,8 @@ def test_all_of_it_is_there_once(
             assert first.poll() is None, _said(tmp_path)
             first.kill()
             first.wait()
+            assert "has not moved everything here yet" in _refused(cluster.gateways[0], cluster.environment)
+            assert "has not moved everything here yet" in _refused(cluster.engines[0], cluster.environment)
             killed = len(load.acknowledged)
             until(lambda: len(load.acknowledged) >= killed + 1_000, 90, "more came meanwhile")
             with old.client() as client:
@@ -131,6 +133,10 @@ def test_all_of_it_is_there_once(
         third = _migrate(tmp_path, cluster, "--finish")
         assert third.wait(120) == 0, _said(tmp_path)
         assert old.process.wait(30) == 0
+    plain = {name: value for name, value in cluster.environment.items() if not name.startswith("HEADWATER_")}
+    command = [sys.executable, "-m", "headwater", "serve", "--data-dir", str(old.data_dir), "--port", "0"]
+    again = subprocess.run(command, env=plain, capture_output=True, text=True, timeout=60)
+    assert again.returncode == 2 and "was moved to a cluster" in again.stderr, again.stderr
     print(f"{moved} events acknowledged, {killed} of them before the kill; others: {dict(load.others)}")
     print(f"moved within {time.monotonic() - began:.1f} s with everything around it\n{_said(tmp_path)}")
     with _begun(cluster, old) as client:
@@ -250,6 +256,14 @@ def _migrate(folder: Path, cluster: Cluster, *options: str) -> subprocess.Popen[
         )
     guarded(process.pid)
     return process
+
+
+def _refused(role: Role, environment: dict[str, str]) -> str:
+    """What a role of the target says that starts too early, and ends."""
+    command = [sys.executable, "-m", "headwater", role.kind, "--data-dir", str(role.folder / "early")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    return done.stderr
 
 
 def _said(folder: Path) -> str:

@@ -4,29 +4,20 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
-import services
-from clustered import Cluster, cluster_of
+from clustered import Cluster
 
 pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture(scope="module")
-def cluster(
-    tmp_path_factory: pytest.TempPathFactory,
-    kafka: services.Kafka,
-    postgres: services.Postgres,
-    redis: services.Redis,
-    clickhouse: services.ClickHouse,
-) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("sign-in")
-    with cluster_of(folder, kafka, postgres, redis, clickhouse, engines=1) as made:
-        yield made
+def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
+    return make_cluster("sign-in", engines=1)
 
 
 def signed_in(cluster: Cluster, number: int, **body: str) -> httpx.Response:

@@ -1,27 +1,19 @@
 """Two gateways and two engines on real services: one installation."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-import services
-from clustered import Cluster, cluster_of
+from clustered import Cluster
 from harness import until
 
 pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture(scope="module")
-def cluster(
-    tmp_path_factory: pytest.TempPathFactory,
-    kafka: services.Kafka,
-    postgres: services.Postgres,
-    redis: services.Redis,
-    clickhouse: services.ClickHouse,
-) -> Iterator[Cluster]:
-    with cluster_of(tmp_path_factory.mktemp("cluster"), kafka, postgres, redis, clickhouse) as made:
-        yield made
+def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
+    return make_cluster("cluster")
 
 
 def ordered(number: int) -> dict[str, Any]:

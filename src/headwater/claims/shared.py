@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from headwater.claims.base import InFlightError, Row
 from headwater.claims.desk import Desk, Found
+from headwater.claims.waking import Waking
 from headwater.errors import LogUnavailableError, UnavailableError
 from headwater.events import Batch
 from headwater.log.base import Appender
@@ -145,17 +146,16 @@ class SharedClaims:
                 del self._fresh[row.claim.key]
 
 
-class _Hold:
+class _Hold(Waking):
     """Implements `claims.base.Hold`."""
 
-    __slots__ = ("_claims", "_numbers", "_woken")
+    __slots__ = ("_claims", "_numbers")
 
     def __init__(self, claims: SharedClaims) -> None:
+        super().__init__()
         self._claims = claims
         self._numbers: dict[bytes, int] | None = None
         """What is reserved and not handed to the log, with the number of the holder."""
-        self._woken: asyncio.Future[None] | None = None
-        """What those wait for who want one of them."""
 
     async def take(
         self, keys: Collection[bytes], *, wait: bool = True, void: Callable[[bytes], bool] = lambda _: False
@@ -192,17 +192,6 @@ class _Hold:
         yield
         for key in keys:
             del held[key]
-
-    async def change(self) -> None:
-        """Returns when something may no longer be held."""
-        if self._woken is None:
-            self._woken = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._woken)
-
-    def wake(self) -> None:
-        woken, self._woken = self._woken, None
-        if woken:
-            woken.set_result(None)
 
     def __enter__(self) -> "_Hold":
         return self

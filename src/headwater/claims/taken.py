@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from headwater.claims.base import InFlightError, Row, Shelf
+from headwater.claims.waking import Waking
 from headwater.clock import now_ms
 from headwater.errors import HeadwaterError, UnavailableError
 from headwater.events import Batch, Claim
@@ -225,17 +226,16 @@ def _piece_of(rows: Sequence[Row], begin: int) -> int:
     return min(begin + _PIECE, len(rows))
 
 
-class _Hold:
+class _Hold(Waking):
     """Implements `claims.base.Hold`."""
 
-    __slots__ = ("_claims", "_keys", "_settling", "_woken")
+    __slots__ = ("_claims", "_keys")
 
     def __init__(self, claims: TakenClaims) -> None:
+        super().__init__()
         self._claims = claims
         self._keys: set[bytes] = set()
         """Reserved, and not handed to the log."""
-        self._woken: asyncio.Future[None] | None = None
-        """What those wait for who want one of them."""
 
     async def take(
         self, keys: Collection[bytes], *, wait: bool = True, void: Callable[[bytes], bool] = lambda _: False
@@ -262,17 +262,6 @@ class _Hold:
             raise ValueError("a batch's claims must be reserved, each once")
         yield
         self._keys.difference_update(keys)
-
-    async def change(self) -> None:
-        """Returns when something may no longer be held."""
-        if self._woken is None:
-            self._woken = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._woken)
-
-    def wake(self) -> None:
-        woken, self._woken = self._woken, None
-        if woken:
-            woken.set_result(None)
 
     def __enter__(self) -> "_Hold":
         return self

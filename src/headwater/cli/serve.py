@@ -101,6 +101,11 @@ def _make(data_dir: Path) -> None:
 def _check_whole(settings: Settings) -> None:
     if settings.unfinished_path.exists():
         raise SettingsError(f"a restore to {settings.data_dir} was cut short: run headwater restore again")
+    if settings.moved_path.exists() and not settings.is_cluster:
+        raise SettingsError(
+            f"{settings.data_dir} was moved to a cluster, which would not get what was taken here from now on; "
+            f"to go back to what it was then, remove {settings.moved_path}"
+        )
 
 
 def register(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from headwater.cluster.positions import own, partition_of, spread
 from headwater.events import Lane
-from headwater.log.base import Chunk, Head, Reader, Record
+from headwater.log.base import Chunk, Head, Reader, Record, chunks
 from headwater.state.base import Place
 
 
@@ -51,14 +51,9 @@ class Partitions:
 
     def within(self, place: Place, lane: Lane, most: int) -> Iterator[Record]:
         """A lane's records of a place, in the partition's order; `most` events are held at once, about."""
-        reader, start = self._readers[place.partition], place.start
-        while start < place.end:
-            chunk = reader.read(lane, start, most, place.end)
+        for chunk in chunks(self._readers[place.partition], lane, place.start, place.end, most):
             for record in chunk.records:
                 yield _placed(record, place.partition)
-            if chunk.end <= start:
-                return
-            start = chunk.end
 
 
 class Blocks:

@@ -21,7 +21,7 @@ from headwater.live.conditions import Condition
 from headwater.live.loading import Stored
 from headwater.live.rebuilding import Rebuilding
 from headwater.live.space import Living, Outcome, Space
-from headwater.log.base import Chunks
+from headwater.log.base import Chunks, chunks
 from headwater.people import People
 from headwater.rules.cohort import Definition, Leaf
 from headwater.rules.connect import Attribution
@@ -184,18 +184,15 @@ class Follower:
 
     def _follow(self, lane: Lane, cursor: Cursor) -> None:
         """Takes in a lane's records up to the cursor."""
-        start = self._cursors[lane].position
-        while self._spaces and start < cursor.position:
-            chunk = self._reader.read(lane, start, PIECE, cursor.position)
+        if not self._spaces:
+            return
+        for chunk in chunks(self._reader, lane, self._cursors[lane].position, cursor.position, PIECE):
             for record in chunk.records:
                 space = self._spaces.get(record.workspace)
                 if space is not None:
                     with self._lock:
                         space.see(decode_lines(record.lines))
-            if chunk.end <= start:
-                break
-            start = chunk.end
-            if start < cursor.position:
+            if chunk.end < cursor.position:
                 self._drain()
                 self._look()
 
@@ -302,15 +299,10 @@ class Follower:
 
     def _catch_up(self, space: Space, lane: Lane, start: int) -> None:
         """Shows a space what a lane holds from there up to where all others are."""
-        end = self._cursors[lane].position
-        while start < end:
-            chunk = self._reader.read(lane, start, PIECE, end)
+        for chunk in chunks(self._reader, lane, start, self._cursors[lane].position, PIECE):
             for record in chunk.records:
                 if record.workspace == space.workspace:
                     space.see(decode_lines(record.lines))
-            if chunk.end <= start:
-                return
-            start = chunk.end
 
     def _configure(self) -> None:
         for workspace in self._catalog.workspaces():

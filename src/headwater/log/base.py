@@ -240,3 +240,13 @@ class Reader(Heads, Records, Chunks, Protocol):
         """Every durable record from `start` on held against its checksums; what was trimmed meanwhile is left out."""
 
     def close(self) -> None: ...
+
+
+def chunks(reader: Chunks, lane: Lane, start: int, end: int, most: int) -> Iterator[Chunk]:
+    """A lane's records from `start` up to `end`, about `most` events at a time; fewer where the log ends before."""
+    while start < end:
+        chunk = reader.read(lane, start, most, end)
+        yield chunk
+        if chunk.end <= start:
+            return
+        start = chunk.end

@@ -48,6 +48,19 @@ _PIECE = 100_000
 """Links of one transaction."""
 
 
+def check_moved(url: str) -> None:
+    """Raises StartError while a move into this database is not finished: what starts before it would be in its way."""
+    try:
+        with connected(url) as connection:
+            if connection.execute("SELECT to_regclass('move')").fetchone() == (None,):
+                return
+            begun = connection.execute("SELECT FROM move WHERE finished_ms IS NULL").fetchone()
+    except psycopg.Error as error:
+        raise StartError(f"the database cannot be used: {error}") from error
+    if begun is not None:
+        raise StartError("headwater migrate-to has not moved everything here yet: run it until it has")
+
+
 class MoveNotes:
     """What is written down about a move, in the database that it leads to. Safe to call from several threads.
 

@@ -36,6 +36,7 @@ from headwater.state.base import Cursor
 from headwater.state.cohorts_postgres import PostgresMemberships
 from headwater.state.commits import PostgresCommits
 from headwater.state.leadership import PostgresLeadership
+from headwater.state.moving import check_moved
 from headwater.state.postgres import PostgresLedger
 from headwater.store.server import ServerStore
 from headwater.web.engine import resting_app
@@ -58,6 +59,7 @@ _logger = logging.getLogger(__name__)
 def run_engine(settings: Settings) -> None:
     """Stores until SIGTERM, and leads once nobody else does. Raises StartError, SettingsError, CorruptionError."""
     urls = Urls(settings)
+    check_moved(urls.database)
     kept = max(settings.log_keep_seconds, _KEEP_SECONDS)
     settings = structs.replace(settings, log_keep_seconds=kept, segment_bytes=4 * _PASS_OVER)
     with ExitStack() as stack:

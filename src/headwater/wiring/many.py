@@ -15,6 +15,7 @@ from headwater.log.kafka_appender import KafkaAppender
 from headwater.quotas.base import Quotas
 from headwater.quotas.redis import RedisQuotas
 from headwater.state.leadership import PostgresLeadership
+from headwater.state.moving import check_moved
 from headwater.web.asking import Threads
 from headwater.web.lines import Leader, to_leader
 from headwater.web.onetime import SharedLinks
@@ -28,6 +29,7 @@ _LINKS = b"sign-in links"
 def parts(stack: ExitStack, settings: Settings) -> Parts:
     """Raises StartError, SettingsError."""
     urls = Urls(settings)
+    check_moved(urls.database)
     secret = load_secret(settings)
     catalog = PostgresCatalog(urls.database, secret, f"gateway {socket.gethostname()}:{settings.port}")
     stack.callback(catalog.close)

@@ -23,34 +23,33 @@ from uuid import uuid4
 
 import msgspec
 
-from headwater import erasure, tombstones
 from headwater.backup.taking import Source
 from headwater.catalog.credentials import load_secret
 from headwater.catalog.moving import CatalogMove
 from headwater.claims.base import Row
 from headwater.claims.moving import ClaimsMove
-from headwater.clock import now_ms
+from headwater.clock import now_ms, to_iso
 from headwater.config import Settings
 from headwater.errors import BackupError, LockedError, StartError
-from headwater.events import Batch, Lane, decode_lines
+from headwater.events import Batch, Lane
 from headwater.locks import DirectoryLock
-from headwater.log.base import Reader
+from headwater.log.base import Reader, Record, chunks
 from headwater.log.files import FilesAppender, FilesReader
 from headwater.log.kafka_appender import KafkaAppender
 from headwater.log.kafka_reader import KafkaReader
 from headwater.log.moving import LogMove, Mark
 from headwater.snapshots import Snapshot
-from headwater.state.base import Job
 from headwater.state.cohorts_moving import CohortsMove
 from headwater.state.cohorts_postgres import PostgresMemberships
 from headwater.state.cohorts_sqlite import SqliteMemberships
 from headwater.state.moving import MoveNotes, StateMove, encoded
-from headwater.state.sqlite import SqliteState, SqliteStateView
+from headwater.state.sqlite import SqliteState
 from headwater.store.clickhouse import ChdbStore
 from headwater.store.copies import link_store
 from headwater.store.moving import ROWS, StoreMove
 from headwater.store.server import ServerStore
 from headwater.wiring import backups
+from headwater.wiring.asked import Asked
 from headwater.wiring.held import ROLE_STARTS, holder, is_held
 from headwater.wiring.urls import Urls
 
@@ -59,8 +58,6 @@ _JOBS_SECONDS = 600.0
 _END_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
 _AT_ONCE = 10_000
-_ACTS = {"erasure"}
-"""What is asked for, and nowhere else written down: the other jobs an engine finds by itself."""
 
 
 class Bar(Protocol):
@@ -340,7 +337,9 @@ class Migration:
                 self._left.append(
                     f"the history of cohorts made during the move ({', '.join(new)}): they are filled anew"
                 )
-        self._state.put_jobs(self._asked_since())
+        asked = Asked(here, self._secret, self._old, self._mirror, self._logged)
+        began_ms = json.loads((self._work / "moment.json").read_bytes())["began_ms"]
+        self._state.put_jobs(asked.since(began_ms - int(_JOBS_SECONDS * 1000), self._beside("engine")))
         self._bar.say("checking", None)
         events = self._store.check()
         self._bar.say("catalog", None)
@@ -348,77 +347,25 @@ class Migration:
         faults = self._catalog.check()
         if faults:
             raise StartError(f"the audit in the target is not whole: {faults[0]}")
-        self._notes.finish(now_ms())
+        ended_ms = now_ms()
+        here.moved_path.write_text(f"{to_iso(ended_ms)}\n")  # before the target may start: never do both take events
+        self._notes.finish(ended_ms)
         links = sum(self._old.linked().values())
         mark = self._mark
         return Moved(events, mark.records, mark.events, links, claims, audit, tuple(self._left))
+
+    def _logged(self) -> Iterator[Record]:
+        """What went over the log: read in Kafka, for the old one may have trimmed it."""
+        for number in range(self._log.partitions()):
+            with closing(KafkaReader(self._urls.log, number)) as reader:
+                for lane in Lane:
+                    for chunk in chunks(reader, lane, 0, reader.durable(), _AT_ONCE):
+                        yield from chunk.records
 
     def _log_claims(self, position: int) -> Iterator[Row]:
         for found in self._reader.claims(position):
             for claim in found.claims:
                 yield Row(claim, found.batch, found.workspace)
-
-    def _asked_since(self) -> list[Job]:
-        """Erasures that were asked for since the moment; of those that were done since, the tombstones tell whom."""
-        known = {job.id for job in self._old.jobs()}
-        view = SqliteStateView(self._settings.state_path, self._beside("engine"))
-        try:
-            fresh = [job for job in view.jobs() if job.id not in known and job.kind in _ACTS]
-        finally:
-            view.close()
-        again = [
-            Job(
-                job.id,
-                job.kind,
-                job.workspace,
-                {name: job.about[name] for name in ("at_ms", "identities", "alone") if name in job.about},
-                "drain",
-                job.begun_ms,
-            )
-            for job in fresh
-            if job.done_ms is None and job.step in ("drain", "resolve")
-        ]
-        if len(again) < len(fresh):
-            again += self._buried()
-        return again
-
-    def _buried(self) -> list[Job]:
-        """Whom the old one's tombstones mean, of those whom the copied events name."""
-        began_ms = json.loads((self._work / "moment.json").read_bytes())["began_ms"]
-        wanted = {
-            (each.workspace, each.hash): each.at_ms
-            for each in tombstones.read(self._settings.tombstones_path)
-            if each.at_ms > began_ms - int(_JOBS_SECONDS * 1000)
-        }
-        found: dict[tuple[str, int], list[str]] = {}
-        for workspace, identity in {*self._stored_names(), *self._log_names()} if wanted else ():
-            at_ms = wanted.get((workspace, tombstones.hash_of(self._secret, workspace, identity)))
-            if at_ms is not None:
-                found.setdefault((workspace, at_ms), []).append(identity)
-        return [erasure.begun(of, identities, at_ms, alone=True) for (of, at_ms), identities in sorted(found.items())]
-
-    def _stored_names(self) -> Iterator[tuple[str, str]]:
-        """Workspaces and identities of the copied events."""
-        decode, rest = msgspec.json.Decoder(dict[str, str]).decode_lines, b""
-        for piece in self._mirror.stream("identities", {}):
-            head, _, rest = (rest + piece).rpartition(b"\n")
-            yield from ((row["workspace"], row["identity"]) for row in decode(head))
-        yield from ((row["workspace"], row["identity"]) for row in decode(rest))
-
-    def _log_names(self) -> Iterator[tuple[str, str]]:
-        """The same of what went over the log: read in Kafka, for the old one may have trimmed it."""
-        for number in range(self._log.partitions()):
-            with closing(KafkaReader(self._urls.log, number)) as reader:
-                for lane in Lane:
-                    at, end = 0, reader.durable()
-                    while at < end:
-                        chunk = reader.read(lane, at, _AT_ONCE, end)
-                        for record in chunk.records:
-                            for line in decode_lines(record.lines):
-                                yield from ((record.workspace, identity) for identity in line.identities)
-                        if chunk.end <= at:
-                            break
-                        at = chunk.end
 
     def _scratch(self) -> Path:
         path = self._work / "scratch"
