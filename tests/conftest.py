@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: a running headwater, and workspaces in it."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -15,6 +16,9 @@ from realclickhouse import CLICKHOUSE_URL, RealClickHouse
 # A machine that is busy is no fault; examples that hang are ended by the test's own timeout.
 settings.register_profile("headwater", deadline=None)
 settings.load_profile("headwater")
+# Where tests run in the background of a shell, Ctrl+C is ignored, and so it would be by every process they interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

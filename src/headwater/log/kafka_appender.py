@@ -23,8 +23,9 @@ from headwater.log.kafka_streams import Streams
 from headwater.log.kafka_waiting import Settle, Waiting, doubt_of, settle_all, tells_of_clocks
 from headwater.log.record import encode, nothing
 
-_TICK = 0.001
-"""How often somebody looks for what was delivered, in seconds, while something is under way."""
+_LEAST_TICK, _MOST_TICK = 0.001, 0.01
+"""How often somebody looks for what was delivered, in seconds, while something is under way: a tenth of the time that
+Kafka takes at present, or else a gateway that waits for slow disks would do little but look."""
 _LOOK_SECONDS = 1.0
 _STALLED_SECONDS = 1.0
 """Nothing more goes to a partition whose oldest batch waits so long. A leader that dies takes ten times that."""
@@ -111,6 +112,7 @@ class KafkaAppender:
         """Partitions that got a record since their last barrier, and when."""
         self._turn, self._at_once = 0, 0
         self._ticking: set[asyncio.AbstractEventLoop] = set()
+        self._tick_seconds = _LEAST_TICK
         self._doubts = Doubts(self._topic, self._streams, self._barrier)
         self._settling = threading.Lock()
         self._gate = threading.Lock()
@@ -293,7 +295,7 @@ class KafkaAppender:
         another thread each of them would wait for the interpreter."""
         if loop not in self._ticking:
             self._ticking.add(loop)
-            loop.call_later(_TICK, self._tick, loop)
+            loop.call_later(self._tick_seconds, self._tick, loop)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._ticking.discard(loop)
@@ -318,7 +320,9 @@ class KafkaAppender:
     def _settle(self) -> None:
         done: list[tuple[Any, Exception | None]] = []
         doubts: list[Doubt] = []
+        took, now = _MOST_TICK, time.monotonic()
         for waiting, error, offset in self._fetched():
+            took = min(took, (now - waiting.since) / 10)
             if error is None:
                 self._ends[waiting.partition] = max(self._ends[waiting.partition], offset + 1)
                 self._batches += isinstance(waiting.settle, asyncio.Future)
@@ -332,10 +336,15 @@ class KafkaAppender:
             if error is not None and tells_of_clocks(error, waiting):
                 self._skewed_until = time.monotonic() + _SKEWED_SECONDS
         self._commits += any(outcome is None for _, outcome in done)
+        self._pace(took)
         settle_all(done)
         if doubts:
             _logger.error("%d batches were not confirmed, it is being found out: %s", len(doubts), doubts[0].why)
             self._doubts.add(doubts)
+
+    def _pace(self, wanted: float) -> None:
+        """Slower by and by, faster at once."""
+        self._tick_seconds = max(_LEAST_TICK, min(wanted, 1.2 * self._tick_seconds))
 
     def _fetched(self) -> list[tuple[Waiting, KafkaError | None, int]]:
         """What was delivered, each once, and no longer pending."""
