@@ -1,8 +1,13 @@
 """Two gateways and two engines on real services: one installation."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from clustered import Cluster
@@ -64,3 +69,20 @@ def test_a_cohort_follows_events_of_all_partitions(cluster: Cluster) -> None:
             path = "/integrations/bikPlatformFunctions-events/sendEvents"
             assert client.post(path, json={"events": [event]}).status_code == 200
         until(lambda: other.get(f"/v1/cohorts/{made['id']}").json()["size"] == 30, 30, "all are in it")
+
+
+def test_an_operator_without_a_key_makes_one_that_every_gateway_takes(cluster: Cluster, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "headwater", "keys", "create", "found", "--offline", "--json"]
+
+    def create(data_dir: Path) -> subprocess.CompletedProcess[str]:
+        asked = [*command, "--data-dir", str(data_dir)]
+        return subprocess.run(asked, env=cluster.environment, capture_output=True, text=True, timeout=60)
+
+    made = create(cluster.folder / cluster.gateways[0].name)
+    assert made.returncode == 0, made.stderr
+    headers = {"Authorization": f"Bearer {json.loads(made.stdout)['key']}"}
+    for number in range(len(cluster.gateways)):
+        answer = httpx.get(f"{cluster.url(number)}/v1/keys", headers=headers, timeout=30, trust_env=False)
+        assert answer.status_code == 200 and "found" in answer.text
+    without = create(tmp_path)
+    assert without.returncode == 1 and "key-secret is missing" in without.stderr, without.stderr

@@ -21,6 +21,7 @@ from headwater.cli.api import (
 )
 from headwater.cli.api import told as api_told
 from headwater.cli.output import Json, print_record, print_rows
+from headwater.config import Settings
 
 app = typer.Typer(no_args_is_help=True, help="API keys.")
 
@@ -52,16 +53,21 @@ def create(
     key: ApiKey = None,
     ca: Ca = None,
     data_dir: DataDir = DATA_DIR,
+    database_url: Annotated[
+        str | None,
+        typer.Option(envvar="HEADWATER_DATABASE_URL", help="Offline, past one machine: the database of the gateways."),
+    ] = None,
 ) -> None:
     """Create a key, and print it this once.
 
-    Where no key is at hand, or no server answers, it is made in the data directory itself. A server that runs there
-    takes it at once. credentials.json is written anew if it is gone.
+    Where no key is at hand, or no server answers, it is made in the data directory itself, or past one machine in the
+    database. Servers that run take it at once. credentials.json is written anew if it is gone.
     """
     scopes = [each.value for each in scope] if scope else None
+    settings = Settings(data_dir=data_dir.absolute(), database_url=database_url or None)
     with api_told():
-        made = None if offline else _online(name, scopes, url, key, ca, data_dir)
-        print_record(made or _offline(name, scopes, workspace, url, data_dir), as_json)
+        made = None if offline else _online(name, scopes, url, key, ca, settings)
+        print_record(made or _offline(name, scopes, workspace, url, settings), as_json)
 
 
 @app.command()
@@ -84,15 +90,15 @@ def rotate(
 
 
 def _online(
-    name: str, scopes: list[str] | None, url: str | None, key: str | None, ca: Path | None, data_dir: Path
+    name: str, scopes: list[str] | None, url: str | None, key: str | None, ca: Path | None, settings: Settings
 ) -> dict[str, Any] | None:
-    """By the server; None when there is no key to ask with, or the one asked does not answer and its files are here."""
-    has_catalog = (data_dir / "catalog.db").exists()
-    if has_catalog and not key and not credentials(data_dir).get("api_key"):
+    """By the server; None when its catalog is at hand, and there is no key to ask with, or no server that answers."""
+    has_catalog = settings.is_cluster or settings.catalog_path.exists()
+    if has_catalog and not key and not credentials(settings.data_dir).get("api_key"):
         return None
     body = {"name": name} | ({"scopes": scopes} if scopes else {})
     try:
-        made: dict[str, Any] = connect(url, key, ca, data_dir).call("POST", "/v1/keys", body)
+        made: dict[str, Any] = connect(url, key, ca, settings.data_dir).call("POST", "/v1/keys", body)
     except ApiError as error:
         if error.status == 0 and has_catalog and url is None:
             return None
@@ -100,7 +106,9 @@ def _online(
     return made
 
 
-def _offline(name: str, scopes: list[str] | None, workspace: str, url: str | None, data_dir: Path) -> dict[str, Any]:
+def _offline(
+    name: str, scopes: list[str] | None, workspace: str, url: str | None, settings: Settings
+) -> dict[str, Any]:
     from headwater.cli import offline  # late: only here the catalog is needed
 
-    return offline.create_key(data_dir.absolute(), name, scopes, workspace, url or DEFAULT_URL)
+    return offline.create_key(settings, name, scopes, workspace, url or DEFAULT_URL)

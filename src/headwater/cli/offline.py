@@ -1,12 +1,13 @@
-"""What an operator can do to a data directory without a key: the catalog's file is written directly."""
+"""What an operator can do without a key: the catalog is written directly, a file, or past one machine its database."""
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from headwater.catalog.base import ALL_SCOPES, WORKSPACE_SCOPES, Credentials, Scope
+from headwater.catalog.base import ALL_SCOPES, WORKSPACE_SCOPES, Catalog, Credentials, Scope
 from headwater.catalog.credentials import load_secret, read_credentials, write_credentials
 from headwater.catalog.sqlite import SqliteCatalog
 from headwater.catalog.view import is_older
@@ -18,22 +19,42 @@ from headwater.wiring.held import is_held
 ACTOR = "command-line"
 
 
-def create_key(data_dir: Path, name: str, scopes: list[str] | None, workspace: str, url: str) -> dict[str, Any]:
+def create_key(settings: Settings, name: str, scopes: list[str] | None, workspace: str, url: str) -> dict[str, Any]:
     """A key of that workspace; also into credentials.json if there is none. ApiError says why not."""
-    settings = Settings(data_dir=data_dir)
+    try:
+        with _catalog(settings) as catalog:
+            return _create(catalog, settings, name, scopes, workspace, url)
+    except HeadwaterError as error:
+        raise ApiError(str(error)) from None
+
+
+@contextmanager
+def _catalog(settings: Settings) -> Iterator[Catalog]:
+    catalog: Catalog = _shared(settings) if settings.is_cluster else _own(settings)
+    try:
+        yield catalog
+    finally:
+        catalog.close()
+
+
+def _shared(settings: Settings) -> Catalog:
+    from headwater.catalog.postgres import PostgresCatalog  # late: what it needs may not be installed
+
+    if not settings.secret_path.exists():
+        raise ApiError(
+            f"{settings.secret_path} is missing: copy that of the gateways there, or choose their --data-dir"
+        )
+    return PostgresCatalog(str(settings.database_url), load_secret(settings), "headwater keys")
+
+
+def _own(settings: Settings) -> Catalog:
+    data_dir = settings.data_dir
     if not settings.catalog_path.exists():
         raise ApiError(f"there is no headwater in {data_dir}; `headwater serve --data-dir {data_dir}` makes one")
     if settings.unfinished_path.exists():
         raise ApiError(f"a restore to {data_dir} was cut short: run headwater restore again")
-    try:
-        _check_not_older(settings)
-        catalog = SqliteCatalog(settings.catalog_path, load_secret(settings))
-        try:
-            return _create(catalog, settings, name, scopes, workspace, url)
-        finally:
-            catalog.close()
-    except HeadwaterError as error:
-        raise ApiError(str(error)) from None
+    _check_not_older(settings)
+    return SqliteCatalog(settings.catalog_path, load_secret(settings))
 
 
 def _check_not_older(settings: Settings) -> None:
@@ -43,7 +64,7 @@ def _check_not_older(settings: Settings) -> None:
 
 
 def _create(
-    catalog: SqliteCatalog, settings: Settings, name: str, scopes: list[str] | None, workspace: str, url: str
+    catalog: Catalog, settings: Settings, name: str, scopes: list[str] | None, workspace: str, url: str
 ) -> dict[str, Any]:
     found = {each.name: each.id for each in catalog.workspaces()}
     if workspace not in found:
