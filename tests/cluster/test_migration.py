@@ -20,6 +20,7 @@ import pytest
 import services
 from clustered import START_SECONDS, Cluster, Role
 from harness import Server, guarded, running, until
+from headwater.supervisor import EXIT_STAY_DOWN
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
@@ -136,7 +137,7 @@ def test_all_of_it_is_there_once(
     plain = {name: value for name, value in cluster.environment.items() if not name.startswith("HEADWATER_")}
     command = [sys.executable, "-m", "headwater", "serve", "--data-dir", str(old.data_dir), "--port", "0"]
     again = subprocess.run(command, env=plain, capture_output=True, text=True, timeout=60)
-    assert again.returncode == 2 and "was moved to a cluster" in again.stderr, again.stderr
+    assert again.returncode == EXIT_STAY_DOWN and "was moved to a cluster" in again.stderr, again.stderr
     print(f"{moved} events acknowledged, {killed} of them before the kill; others: {dict(load.others)}")
     print(f"moved within {time.monotonic() - began:.1f} s with everything around it\n{_said(tmp_path)}")
     with _begun(cluster, old) as client:

@@ -32,7 +32,7 @@ def opened(request: pytest.FixtureRequest) -> Adapter:
         return ChdbStore
     server: services.ClickHouse = request.getfixturevalue("clickhouse")
     database = f"test_{uuid4().hex[:12]}"
-    return lambda path: ServerStore(server.url(f"{database}_{path.name}"), begin_seconds=2)
+    return lambda path: ServerStore(server.url(f"{database}_{path.name}"))
 
 
 def told(store: Store, statement: str) -> str:
