@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -235,8 +235,10 @@ class Bench:
 
 def _with_children(root: int) -> float:
     """CPU seconds of a process, its children that live, and theirs; and of those of its children that have ended."""
-    waited = machine._stat(Path(f"/proc/{root}"))[13:15]
-    return sum(int(ticks) for ticks in waited) / machine.TICKS + sum(map(machine.cpu_seconds, _family(root)))
+    while True:
+        waited = machine._stat(Path(f"/proc/{root}"))[13:15]
+        with suppress(OSError):  # a child has ended meanwhile: what it took is its parent's now
+            return sum(int(ticks) for ticks in waited) / machine.TICKS + sum(map(machine.cpu_seconds, _family(root)))
 
 
 def _family(root: int) -> Iterator[int]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 class Costs:
     """Seconds of one core, unless it says otherwise. Where each comes from: docs/scale.md, "The simulation"."""
 
-    batch: float = 650e-6
-    """A gateway, to take a batch of 100 events: measured embedded (450 µs, BIK), and half as much again for Kafka."""
+    batch: float = 1.2e-3
+    """A gateway, to take a batch of 100 events: measured embedded (450 µs, BIK), times what one on Kafka took beside
+    that on the same machine (2.6)."""
     replicate: float = 0.004
     """Waiting, not CPU: from handing a batch in until two brokers have it."""
-    event_read: float = 3.0e-6
-    """An engine, to read an event and make its row and its links: measured (1.65 µs), and doubled for Kafka's client,
-    HTTP and PostgreSQL."""
+    event_read: float = 5.0e-6
+    """An engine, to read an event and make its row and its links: with `event_follow` what one engine took that did
+    both (9.1 µs), in small blocks."""
     block_begin: float = 0.020
     """Waiting: to write a block down before it is inserted."""
     block_commit: float = 0.040
@@ -22,7 +23,7 @@ class Costs:
     """A core of the store, for an insert of any size."""
     event_insert: float = 7.0e-6
     """For an event more, merges included: what the embedded pipeline takes (8.8 µs) without our Python."""
-    event_follow: float = 3.0e-6
+    event_follow: float = 4.0e-6
     """The engine that leads, for an event of any partition: it reads what all have stored, and whom it links."""
     event_live: float = 50e-6
     """And for an event of a workspace that has fifty live cohorts: measured embedded, at 10,000 events/s."""

@@ -110,7 +110,9 @@ class Pipeline:
         needed: Callable[[], int | None] = lambda: None,
         excluded: Callable[[str], Collection[str]] = lambda _: (),
         told: Callable[[Sequence[Record]], None] = lambda _: None,
+        rest: float = POLL,
     ) -> None:
+        self._rest = rest
         self._reader = reader
         self._store = store
         self._state = state
@@ -149,13 +151,13 @@ class Pipeline:
             self._ended = True
 
     def _run(self, stop: threading.Event) -> None:
-        recovered, back_off = False, FIRST_BACK_OFF
+        recovered, back_off, pause = False, FIRST_BACK_OFF, 0.0
         while not stop.is_set():
             try:
                 if not recovered:
                     self.recover()
                 recovered = True
-                pause = 0.0 if self.step() else POLL
+                pause = 0.0 if self.step() else min(max(POLL, 1.2 * pause), self._rest)
                 back_off = FIRST_BACK_OFF
             except NotOwnerError as error:
                 _logger.warning("nothing is stored here any more: %s", error)

@@ -22,6 +22,8 @@ from headwater.wiring.urls import Urls
 
 CLAIMS_SECONDS = 0.5
 """Between two looks for claims that nobody has written down yet."""
+REST_SECONDS = 0.05
+"""Between two looks for records when none came lately: each asks a broker."""
 PASS_SECONDS = 2.0
 """Between two looks whether a cursor can be moved over what has nothing for its lane."""
 _AT_ONCE = 2_000
@@ -69,6 +71,7 @@ class StoredPartition:
                 stored=stored,
                 excluded=catalog.excluded,
                 needed=lambda: self._claimed,
+                rest=REST_SECONDS,
             )
             self._closing = stack.pop_all()
         self._threads = [
