@@ -93,6 +93,7 @@ class Pipeline:
     `stored` is told whenever cursors moved, with the links of the block that was committed. `needed` says from which
     position on the log is still read by somebody else, None for none. `excluded` tells a workspace's backfills whose
     events link nothing. `told` gets the records of each block that was committed; it must neither fail nor take time.
+    `rest`: the longest pause, in seconds, between two looks for records when none came lately.
     """
 
     def __init__(

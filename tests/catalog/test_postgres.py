@@ -17,9 +17,11 @@ import pytest
 
 from headwater.catalog.base import Catalog, NewSignal, SignalChanges
 from headwater.catalog.credentials import load_secret, read_credentials
+from headwater.catalog.moving import CatalogMove
 from headwater.catalog.postgres import PostgresCatalog
 from headwater.catalog.postgres_reading import PostgresReader
 from headwater.catalog.postgres_view import PostgresCatalogView
+from headwater.catalog.sqlite import SqliteCatalog
 from headwater.config import Settings
 from headwater.errors import ConflictError, CorruptionError, InvalidError, NotFoundError, StartError, UnavailableError
 from services import Postgres
@@ -188,6 +190,7 @@ def test_a_standing_backfill_waits_for_nobody(gateway: Open, url: str) -> None:
 
 OTHER = """
 import sys, time
+from headwater.catalog.moving import CatalogMove
 from headwater.catalog.postgres import PostgresCatalog
 from headwater.errors import UnavailableError
 
@@ -490,6 +493,26 @@ def test_a_change_ends_though_the_database_hangs_then(gateway: Open, url: str, p
     assert LEASE * 0.9 < time.monotonic() - begun < LEASE + 5
     postgres.resume()
     assert gateway().key(key.id) == key
+
+
+def test_a_catalog_is_moved_once_however_often_it_is_tried(gateway: Open, url: str, tmp_path: Path) -> None:
+    """As after a cut between the move of the catalog and the note of it."""
+    old = SqliteCatalog(tmp_path / "catalog.db", SECRET)
+    workspace = old.create_workspace(ME, "acme", preset="ecommerce")[0].id
+    key, _ = old.create_key(ME, workspace, "k", frozenset(("ingest",)))
+    old.close()
+    for _ in range(2):
+        move = CatalogMove(url, SECRET)
+        assert move.run(tmp_path / "catalog.db", None) > 1
+        assert move.check() == []
+        move.close()
+    new = gateway()
+    assert new.key(key.id) == key and [each.id for each in new.workspaces()] == [workspace]
+    new.create_key(ME, workspace, "another", frozenset(("ingest",)))
+    move = CatalogMove(url, SECRET)
+    with pytest.raises(ConflictError, match="has a catalog already"):
+        move.run(tmp_path / "catalog.db", None)
+    move.close()
 
 
 def test_a_gateway_with_many_connections_follows(gateway: Open, postgres: Postgres) -> None:

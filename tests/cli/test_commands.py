@@ -88,6 +88,9 @@ def test_what_cannot_be_done_offline_is_told(data_dir: Path, tmp_path: Path) -> 
     assert "headwater serve" in done.stderr and not (tmp_path / "none").exists()
     done = run("keys", "create", "--data-dir", str(data_dir), "--offline", "--workspace", "none", code=1)
     assert "there are: default" in done.stderr
+    (data_dir / "moved").touch()
+    assert "was moved" in run("keys", "create", "--data-dir", str(data_dir), "--offline", code=1).stderr
+    (data_dir / "moved").unlink()
     (data_dir / "key-secret").unlink()
     assert "key-secret" in run("keys", "create", "--data-dir", str(data_dir), "--offline", code=1).stderr
 

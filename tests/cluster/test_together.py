@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
+import services
 from clustered import Cluster
 from harness import until
 
@@ -86,3 +88,13 @@ def test_an_operator_without_a_key_makes_one_that_every_gateway_takes(cluster: C
         assert answer.status_code == 200 and "found" in answer.text
     without = create(tmp_path)
     assert without.returncode == 1 and "key-secret is missing" in without.stderr, without.stderr
+
+
+def test_no_key_is_made_where_no_gateway_was(cluster: Cluster, postgres: services.Postgres) -> None:
+    """Or the catalog would be bound to whatever secret lies in that directory."""
+    url, folder = postgres.database(), cluster.folder / cluster.gateways[0].name
+    command = [sys.executable, "-m", "headwater", "keys", "create", "--offline", "--data-dir", str(folder)]
+    done = subprocess.run([*command, "--database-url", url], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "its first gateway makes one" in done.stderr, done.stderr
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT FROM pg_namespace WHERE nspname = 'headwater'").fetchone() is None

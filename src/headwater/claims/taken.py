@@ -16,7 +16,7 @@ from headwater.log.base import Appender, Reader
 
 TAKE_OVER_SECONDS = 1.0
 _NOTE_SECONDS = 10.0
-"""How often the shelf is told how far the log is, when there was nothing to take over."""
+"""How often the shelf is told how far the log is, when there was nothing to take over: so long the log is kept."""
 _PRUNE_SECONDS = 60.0
 _PRUNED = 50_000
 """Claims removed at once, at most."""
@@ -204,12 +204,12 @@ class TakenClaims:
 
     def _tell(self, end: int) -> bool:
         """The same where there is nothing to take: the log needs the shelf for nothing then."""
+        self._hand_in(end)  # for the position's sake
         try:
             self._log.claimed(end)
         except OSError as error:
             _logger.warning("the log cannot be told that no claims are in it: %s", error)
             return False
-        self._hand_in(end)  # for the position's sake
         return True
 
     async def _in(self, pool: ThreadPoolExecutor, function: Callable[..., _T], *values: object) -> _T:

@@ -14,7 +14,7 @@ from headwater.catalog.view import is_older
 from headwater.cli.api import ApiError
 from headwater.config import Settings
 from headwater.errors import HeadwaterError
-from headwater.wiring.held import is_held
+from headwater.wiring.held import check_not_moved, is_held
 
 ACTOR = "command-line"
 
@@ -38,13 +38,15 @@ def _catalog(settings: Settings) -> Iterator[Catalog]:
 
 
 def _shared(settings: Settings) -> Catalog:
-    from headwater.catalog.postgres import PostgresCatalog  # late: what it needs may not be installed
+    from headwater.catalog import postgres  # late: what it needs may not be installed
 
     if not settings.secret_path.exists():
         raise ApiError(
             f"{settings.secret_path} is missing: copy that of the gateways there, or choose their --data-dir"
         )
-    return PostgresCatalog(str(settings.database_url), load_secret(settings), "headwater keys")
+    if not postgres.exists(str(settings.database_url)):  # to open it would make one, for whatever secret is here
+        raise ApiError("there is no headwater in that database yet; its first gateway makes one")
+    return postgres.PostgresCatalog(str(settings.database_url), load_secret(settings), "headwater keys")
 
 
 def _own(settings: Settings) -> Catalog:
@@ -53,6 +55,7 @@ def _own(settings: Settings) -> Catalog:
         raise ApiError(f"there is no headwater in {data_dir}; `headwater serve --data-dir {data_dir}` makes one")
     if settings.unfinished_path.exists():
         raise ApiError(f"a restore to {data_dir} was cut short: run headwater restore again")
+    check_not_moved(settings)
     _check_not_older(settings)
     return SqliteCatalog(settings.catalog_path, load_secret(settings))
 

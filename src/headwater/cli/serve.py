@@ -26,6 +26,7 @@ from headwater.config import Settings
 from headwater.errors import CorruptionError, SettingsError, StartError
 from headwater.locks import WAIT_SECONDS, DirectoryLock
 from headwater.supervisor import EXIT_START, EXIT_STAY_DOWN, Role, Supervisor, die_with, listen
+from headwater.wiring.held import check_not_moved
 
 log = logging.getLogger(__name__)
 
@@ -101,11 +102,7 @@ def _make(data_dir: Path) -> None:
 def _check_whole(settings: Settings) -> None:
     if settings.unfinished_path.exists():
         raise SettingsError(f"a restore to {settings.data_dir} was cut short: run headwater restore again")
-    if settings.moved_path.exists() and not settings.is_cluster:
-        raise SettingsError(
-            f"{settings.data_dir} was moved to a cluster, which would not get what was taken here from now on; "
-            f"to go back to what it was then, remove {settings.moved_path}"
-        )
+    check_not_moved(settings)
 
 
 def register(app: typer.Typer) -> None:

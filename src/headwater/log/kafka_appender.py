@@ -25,7 +25,8 @@ from headwater.log.record import encode, nothing
 
 _LEAST_TICK, _MOST_TICK = 0.001, 0.01
 """How often somebody looks for what was delivered, in seconds, while something is under way: a tenth of the time that
-Kafka takes at present, or else a gateway that waits for slow disks would do little but look."""
+Kafka takes at present, or else a gateway that waits for slow disks would do little but look. It is the next partition's
+turn then, too."""
 _LOOK_SECONDS = 1.0
 _STALLED_SECONDS = 1.0
 """Nothing more goes to a partition whose oldest batch waits so long. A leader that dies takes ten times that."""

@@ -35,6 +35,7 @@ from headwater.web.server import connections, server
 from headwater.web.session import Sessions
 from headwater.web.tls import Certificate
 from headwater.wiring import alone, described
+from headwater.wiring.held import check_not_moved
 from headwater.wiring.parts import Parts
 
 _logger = logging.getLogger("headwater.gateway")
@@ -53,6 +54,7 @@ def run_gateway(settings: Settings, sock_fd: int) -> None:
     """
     with ExitStack() as stack:
         stack.enter_context(DirectoryLock(settings.data_dir / "gateway.lock"))
+        check_not_moved(settings)  # now: who moves it has the lock until all is moved
         parts = _parts(stack, settings)
         parts.catalog.first_start(settings)
         # The writer thread must get the interpreter soon after its fsync: batches wait for it.

@@ -4,7 +4,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from headwater.errors import LockedError
+from headwater.config import Settings
+from headwater.errors import LockedError, SettingsError
 from headwater.locks import DirectoryLock
 
 ROLE_STARTS = 10.0
@@ -27,6 +28,15 @@ def holder(stack: ExitStack, path: Path, seconds: float = 0) -> int | None:
             return None
         lock.release()
         time.sleep(0.1)
+
+
+def check_not_moved(settings: Settings) -> None:
+    """Raises SettingsError for a data directory that was moved to a cluster."""
+    if settings.moved_path.exists() and not settings.is_cluster:
+        raise SettingsError(
+            f"{settings.data_dir} was moved to a cluster, which would not get what was taken here from now on; "
+            f"to go back to what it was then, remove {settings.moved_path}"
+        )
 
 
 def is_held(path: Path) -> bool:

@@ -348,11 +348,19 @@ class Migration:
         if faults:
             raise StartError(f"the audit in the target is not whole: {faults[0]}")
         ended_ms = now_ms()
-        here.moved_path.write_text(f"{to_iso(ended_ms)}\n")  # before the target may start: never do both take events
+        self._mark_moved(ended_ms)  # before the target may start: never do both take events
         self._notes.finish(ended_ms)
         links = sum(self._old.linked().values())
         mark = self._mark
         return Moved(events, mark.records, mark.events, links, claims, audit, tuple(self._left))
+
+    def _mark_moved(self, ms: int) -> None:
+        path = self._settings.moved_path
+        try:
+            path.write_text(f"{to_iso(ms)}\n")
+            os.sync()
+        except OSError as error:
+            raise StartError(f"cannot write {path}: {error.strerror}; mend it, and run this again") from error
 
     def _logged(self) -> Iterator[Record]:
         """What went over the log: read in Kafka, for the old one may have trimmed it."""
