@@ -161,10 +161,15 @@ def _erased(client: httpx.Client) -> int:
 
 
 def _compare(client: httpx.Client, ids: dict[str, str], wanted: dict[str, Any]) -> None:
-    """Cohorts follow what is stored by some tenths of a second."""
+    """Cohorts follow what is stored by some tenths of a second, and are made first: until then there is 503."""
 
     def same() -> bool:
-        return _answers(client, ids) == wanted
+        try:
+            return _answers(client, ids) == wanted
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code not in (404, 503):
+                raise
+            return False
 
     try:
         until(same, 60)
@@ -196,7 +201,7 @@ def _made(old: Server) -> dict[str, str]:
 
 def _answers(client: httpx.Client, ids: dict[str, str]) -> dict[str, Any]:
     """What is asked of the old one and of the new."""
-    lines = client.get("/v1/events/export", timeout=120).text.split("\n")
+    lines = _asked(client, "/v1/events/export", timeout=120).text.split("\n")
     rows = [json.loads(line) for line in lines if line]
     names = ("id", "signal", "occurred_at", "received_at", "data", "identities", "status", "reason", "detail")
     digest = hashlib.sha256()
@@ -204,20 +209,20 @@ def _answers(client: httpx.Client, ids: dict[str, str]) -> dict[str, Any]:
         digest.update(json.dumps([row.get(name) for name in names], sort_keys=True).encode())
     people: dict[str, Any] = {}
     for number in range(0, _SPREAD, 40):
-        profile = client.get(f"/v1/profiles/email:p{number}@example.com").json()
+        profile = _asked(client, f"/v1/profiles/email:p{number}@example.com").json()
         people[f"p{number}"] = {
             name: value for name, value in profile.items() if name in ("identities", "events", "metrics", "states")
         }
     cohorts = {}
     for name, id_ in ids.items():
-        made = client.get(f"/v1/cohorts/{id_}").json()
-        members = client.get(f"/v1/cohorts/{id_}/members", params={"limit": 1000}).json()
+        made = _asked(client, f"/v1/cohorts/{id_}").json()
+        members = _asked(client, f"/v1/cohorts/{id_}/members", params={"limit": 1000}).json()
         cohorts[name] = (
             made.get("size"),
             sorted(json.dumps(each["identities"], sort_keys=True) for each in members["data"]),
         )
-    keys = client.get("/v1/keys").json()
-    signals = client.get("/v1/signals").json()
+    keys = _asked(client, "/v1/keys").json()
+    signals = _asked(client, "/v1/signals").json()
     return {
         "events": (len(rows), digest.hexdigest()),
         "people": people,
@@ -225,6 +230,10 @@ def _answers(client: httpx.Client, ids: dict[str, str]) -> dict[str, Any]:
         "keys": [each["id"] for each in keys["data"]],
         "signals": [(each["slug"], each["type"]) for each in signals["data"]],
     }
+
+
+def _asked(client: httpx.Client, path: str, **options: Any) -> httpx.Response:
+    return client.get(path, **options).raise_for_status()
 
 
 def _numbers(client: httpx.Client) -> set[int]:
