@@ -32,6 +32,7 @@ import load
 import machine
 import report
 from bodies import BATCH, Kind
+from options import racing
 from servers import HERE, Headwater
 
 sys.path.append(str(HERE.parent / "tests"))
@@ -267,19 +268,8 @@ def told(options: argparse.Namespace) -> Figures:
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="whether it runs, not how fast")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4, help="of each racer in each turn; wrk takes whole ones")
+    parser = racing(__doc__, PAGE, LAST, turns=3)
     parser.add_argument("--minutes", type=float, default=30, help="turns that would begin later are left out")
-    parser.add_argument("--connections", type=int, default=32, help="of wrk, shared by the gateways")
-    parser.add_argument("--events", type=int, default=100_000, help="different ones of each form")
-    parser.add_argument("--rest", type=float, default=5, help="seconds of watching idle servers")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--dir", type=Path, help="where the embedded headwater keeps its data")
-    parser.add_argument("--json", type=Path, default=LAST, help="where to write everything measured")
-    parser.add_argument("--from", dest="source", type=Path, help="tell what this file holds instead of measuring")
-    parser.add_argument("--write-docs", action="store_true", help=f"renew the tables of {PAGE.name}")
     if "--quick" in arguments:
         parser.set_defaults(**QUICK)
     return parser.parse_args(arguments)

@@ -109,7 +109,8 @@ class Import:
             return None
         if process.returncode:
             raise SystemExit(f"the import ended with {process.returncode}: {err}")
-        return json.loads(out)
+        found: Figures = json.loads(out)
+        return found | {"state": Path(found["state"]).name}  # where it lay is of no account
 
     def _watch(self, process: subprocess.Popen[str]) -> None:
         used = 0.0

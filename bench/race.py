@@ -30,6 +30,7 @@ import plots
 import queryable
 import report
 from bodies import Kind
+from options import racing
 from servers import HERE, Headwater, Naive, Server
 
 PAGE = report.PAGE
@@ -238,23 +239,12 @@ QUICK = {
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two minutes: whether it runs, not how fast")
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4, help="of each racer in each turn; wrk takes whole ones")
-    parser.add_argument("--connections", type=int, default=32, help="of wrk")
-    parser.add_argument("--events", type=int, default=100_000, help="different ones of each form")
+    parser = racing(__doc__, PAGE, LAST, turns=5)
     parser.add_argument("--sustain", type=float, default=30, help=f"seconds at {SUSTAINED:,} events/s")
     parser.add_argument("--search", type=float, default=20, help="seconds of each further rate")
     parser.add_argument("--steps", type=int, default=3, help="of the search for the highest rate")
     parser.add_argument("--freshness", type=float, default=20, help=f"seconds at {FRESH:,} events/s")
-    parser.add_argument("--rest", type=float, default=5, help="seconds of watching idle servers")
     parser.add_argument("--merges", type=float, default=60, help="seconds to wait for the store's merges, at most")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--dir", type=Path, help="where the servers keep their data: the disk that is measured")
-    parser.add_argument("--json", type=Path, default=LAST, help="where to write everything measured")
-    parser.add_argument("--from", dest="source", type=Path, help="tell what this file holds instead of measuring")
-    parser.add_argument("--write-docs", action="store_true", help=f"renew the tables and plots of {PAGE.name}")
     if "--quick" in arguments:
         parser.set_defaults(**QUICK)
     return parser.parse_args(arguments)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
@@ -20,7 +21,7 @@ from harness import until
 START_SECONDS = 90.0
 
 
-class Service:
+class Service(ABC):
     """One process of a server: a port and a directory that stay the same however often it is started."""
 
     running: ClassVar[list["Service"]] = []
@@ -35,13 +36,13 @@ class Service:
         self._process: subprocess.Popen[bytes] | None = None
         self._paused = False
 
+    @abstractmethod
     def command(self) -> list[str]:
         """What runs it in the foreground."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ready(self) -> bool:
         """Whether it answers."""
-        raise NotImplementedError
 
     @property
     def alive(self) -> bool:

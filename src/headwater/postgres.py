@@ -91,6 +91,16 @@ def connected(url: str) -> Connection[Any]:
     return connection
 
 
+@contextmanager
+def looking(url: str) -> Iterator[Connection[Any]]:
+    """A session for a look before anything is made there. Raises StartError."""
+    try:
+        with connected(url) as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise StartError(f"the database cannot be used: {error}") from error
+
+
 class _Watchdog:
     """One thread for all: a server that hangs keeps its connections open and never answers, and of a time limit only it
     would know."""

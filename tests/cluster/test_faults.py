@@ -4,7 +4,6 @@
 """
 
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from statistics import median
 import httpx
 import pytest
 
+from background import Background
 from clustered import Role
 from harness import until
 from networked import FAR, Networked, networked
@@ -42,7 +42,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Scene"]:
             yield Scene(cluster, keeper, watch)
 
 
-class Keeper:
+class Keeper(Background):
     """Starts what ended again, as systemd or Kubernetes does."""
 
     def __init__(self, cluster: Networked) -> None:
@@ -50,8 +50,7 @@ class Keeper:
         """Names, and the code that it ended with."""
         self._roles = [*cluster.gateways, *cluster.engines]
         self._resting: set[str] = set()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        super().__init__()
 
     @contextmanager
     def resting(self, *roles: Role) -> Iterator[None]:
@@ -62,14 +61,6 @@ class Keeper:
         finally:
             self._resting -= {role.name for role in roles}
 
-    def __enter__(self) -> "Keeper":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
     def _run(self) -> None:
         while not self._stop.wait(1):
             for role in self._roles:
@@ -78,23 +69,14 @@ class Keeper:
                     role.start()
 
 
-class Watch:
+class Watch(Background):
     """Asks all the time whether questions are answered, and how much waits to be stored."""
 
     def __init__(self, cluster: Networked) -> None:
         self.seen: list[tuple[float, int | None]] = []
         """When, and the events that waited; None when nobody answered."""
         self._cluster = cluster
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> "Watch":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        super().__init__()
 
     def unanswered(self, since: float) -> float:
         """The longest time without an answer, in seconds."""

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import psycopg
 import pytest
 
 import services
+from background import Background
 from clustered import START_SECONDS, Cluster, Role
 from harness import Server, guarded, running, until
 from headwater.supervisor import EXIT_STAY_DOWN
@@ -28,24 +28,15 @@ BIK = "/integrations/bikPlatformFunctions-events/sendEvents"
 _SPREAD = 400
 
 
-class Load:
+class Load(Background):
     """Sends batches to the old gateway until it is gone, and remembers what was acknowledged."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._stop = threading.Event()
+        super().__init__()
         self.batch = 0
         self.acknowledged: set[int] = set()
         self.others: Counter[str] = Counter()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> "Load":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def send(self, client: httpx.Client, batch: int) -> None:
         numbers = [batch * 100 + each for each in range(100)]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 from psycopg import Cursor
 
 from headwater.catalog.cached import CachedCatalog, Write
@@ -15,7 +14,7 @@ from headwater.catalog.memory import Memory
 from headwater.catalog.postgres_database import PostgresDatabase, PostgresTables
 from headwater.catalog.rows import is_definition
 from headwater.errors import StartError, UnavailableError
-from headwater.postgres import connected
+from headwater.postgres import looking
 
 _FIRST_LOOK, _LAST_LOOK = 0.001, 0.05
 """Seconds between two looks whether all others have what was changed."""
@@ -23,11 +22,8 @@ _FIRST_LOOK, _LAST_LOOK = 0.001, 0.05
 
 def exists(url: str) -> bool:
     """Whether a catalog was made in that database. Raises StartError."""
-    try:
-        with connected(url) as connection:
-            return bool(connection.execute("SELECT to_regclass('catalog_audit') IS NOT NULL").fetchall()[0][0])
-    except psycopg.Error as error:
-        raise StartError(f"cannot open the catalog: {error}") from error
+    with looking(url) as connection:
+        return bool(connection.execute("SELECT to_regclass('catalog_audit') IS NOT NULL").fetchall()[0][0])
 
 
 class PostgresCatalog(CachedCatalog):

@@ -15,7 +15,7 @@ import psycopg
 
 from headwater.errors import LockedError, NotOwnerError, StartError
 from headwater.events import Lane
-from headwater.postgres import WAIT_SECONDS, Database, Kind, bounded, connected, told
+from headwater.postgres import WAIT_SECONDS, Database, Kind, bounded, connected, looking, told
 from headwater.rules.connect import Severed
 from headwater.state.base import Account, Job, Link
 from headwater.state.postgres_shared import SharedState, columns
@@ -50,13 +50,10 @@ _PIECE = 100_000
 
 def check_moved(url: str) -> None:
     """Raises StartError while a move into this database is not finished: what starts before it would be in its way."""
-    try:
-        with connected(url) as connection:
-            if connection.execute("SELECT to_regclass('move')").fetchone() == (None,):
-                return
-            begun = connection.execute("SELECT FROM move WHERE finished_ms IS NULL").fetchone()
-    except psycopg.Error as error:
-        raise StartError(f"the database cannot be used: {error}") from error
+    with looking(url) as connection:
+        if connection.execute("SELECT to_regclass('move')").fetchone() == (None,):
+            return
+        begun = connection.execute("SELECT FROM move WHERE finished_ms IS NULL").fetchone()
     if begun is not None:
         raise StartError("headwater migrate-to has not moved everything here yet: run it until it has")
 
