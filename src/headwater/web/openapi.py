@@ -189,11 +189,19 @@ def _batch(event: str) -> dict[str, Any]:
     return {"type": "object", "required": ["events"], "properties": {"events": events}}
 
 
+_SAID = {
+    409: "Headwater-Backfill: the backfill 'bf_7Hq2Lw0R' is closed",
+    410: "Events of the request that had this Idempotency-Key were erased; nothing was stored now",
+    422: "This Idempotency-Key was used for another request; what differs is events[0]",
+}
+"""What is said to both dialects' senders where neither has words of its own."""
+
+
 def _error(dialect: Dialect, schema: str, status: int) -> dict[str, Any]:
     """An error's content, with the words the dialect has for it; that of 400 is the schema's own example."""
     content: dict[str, Any] = {"schema": _ref(schema)}
     if status != 400:
-        content["example"] = msgspec.json.decode(dialect.error(status).body)
+        content["example"] = msgspec.json.decode(dialect.error(status, _SAID.get(status, "")).body)
     return {"application/json": content}
 
 
