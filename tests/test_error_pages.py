@@ -8,10 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from harness import Server
 from headwater import web
 from headwater.cli.explain import _FOLDER, codes, index, page_of
+from headwater.cli.main import app
 from headwater.dialects import DIALECTS
 from headwater.errors import RequestError, UnavailableError
 from headwater.outcomes import Reason
@@ -148,3 +151,14 @@ def test_a_page_shows_what_is_answered(code: str, server: Server) -> None:
     finally:
         client.close()
     assert play.shown, "a page has an example with its answer"
+
+
+def test_the_command_line_explains() -> None:
+    def ask(*words: str) -> Result:
+        return CliRunner().invoke(app, ["explain", *words])
+
+    told = ask("schema_violation")
+    assert told.exit_code == 0 and "quarantine" in told.output and "<!--" not in told.output
+    assert all(code in ask().output for code in codes())
+    assert ask("requird").exit_code == 2 and "did you mean required" in ask("requird").output
+    assert "lists those there are" in ask("../../etc/passwd").output

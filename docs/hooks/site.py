@@ -7,6 +7,7 @@ commands themselves, the errors from the pages that `headwater explain` prints.
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -76,6 +77,12 @@ def _with_lists(markdown: str) -> str:
             lines.append("")
         lines.append(line)
     return "\n".join(lines)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """The theme's script would load two others from a public host, for what this site has not."""
+    for script in Path(config.site_dir, "assets/javascripts").glob("bundle.*.js"):
+        script.write_text(script.read_text("utf-8").replace("https://unpkg.com/", "not-here/"), "utf-8")
 
 
 def _pages() -> Iterator[tuple[str, str]]:

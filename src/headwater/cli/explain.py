@@ -1,5 +1,9 @@
 """`headwater explain`: what an error means, why it happens, and what to do. A page each, in `explained/`, which the
-documentation site has as well."""
+documentation site has as well.
+
+Answers have no link to them: a `type` or a link in a problem would have to name a host, and none is everybody's; the
+server's own would be one more thing in front of senders. A code is enough to find its page, also without a network.
+"""
 
 import re
 from difflib import get_close_matches
@@ -18,6 +22,17 @@ _KINDS = (
     ("Why an acknowledged event was rejected", "The `reason` of a rejected event. It is kept, and can be replayed."),
     ("HTTP statuses", "Of every path: in the dialect's shape where events are taken, else as problem details."),
 )
+
+_HEAD = """# Errors
+
+Each has a page; `headwater explain CODE` prints it, also where there is no network and no server. Answers name the
+code, the place and what to do, and link nowhere: the `type` of problem details is `about:blank`, which says that the
+status tells programs all there is to tell.
+
+A request that is refused without `Prefer: handling=lenient` tells its faults in the vendor's own words, without a
+code. They are easily told apart: *is required* is [`required`](required.md), *must be a string* [`type`](type.md),
+*must be an ISO 8601 date* [`date`](date.md), *is not allowed, did you mean …* [`unknown_field`](unknown_field.md).
+"""
 
 Code = Annotated[str | None, typer.Argument(help="As schema_violation, required or 429; all of them when absent.")]
 
@@ -41,7 +56,7 @@ def summary_of(code: str) -> str:
 
 def index() -> str:
     """All codes by kind, as a page with links."""
-    lines = ["# Errors\n\nEach has a page; `headwater explain CODE` prints it.\n"]
+    lines = [_HEAD]
     for kind, (title, text) in enumerate(_KINDS):
         lines.append(f"\n## {title}\n\n{text}\n\n| code | |\n|---|---|\n")
         lines += [f"| [`{code}`]({code}.md) | {summary_of(code)} |\n" for code in codes() if _kind(code) == kind]
