@@ -110,23 +110,44 @@ def _api(api: dict[str, Any]) -> Iterator[str]:
     for tag, found in groups.items():
         yield f"\n## {tag}\n"
         for method, path, call in found:
-            yield from _call(method, path, call)
+            yield from _call(api, method, path, call)
 
 
-def _call(method: str, path: str, call: dict[str, Any]) -> Iterator[str]:
+def _call(api: dict[str, Any], method: str, path: str, call: dict[str, Any]) -> Iterator[str]:
     yield f"\n### {call['summary']} {{ #{call['operationId']} }}\n\n`{method} {path}`\n\n{call['description']}\n"
     if parameters := call.get("parameters"):
         yield "\n| parameter | in | example | |\n|---|---|---|---|\n"
         for each in parameters:
             text = _cell(each["description"])
             yield f"| `{each['name']}` | {each['in']} | `{_cell(str(each.get('example', '')))}` | {text} |\n"
-    yield from _examples("Body", call.get("requestBody", {}))
+    body = call.get("requestBody", {})
+    yield from _fields(api, body)
+    yield from _examples("Body", body)
     yield "\n| answer | |\n|---|---|\n"
-    for status, answer in call["responses"].items():
-        yield f"| {status} | {_cell(answer['description'])} |\n"
+    for status, answer in sorted(call["responses"].items()):
+        code = f"[{status}](errors/{status}.md)" if status in explain.codes() else status
+        headers = "".join(f"; header `{name}`" for name in answer.get("headers", {}))
+        yield f"| {code} | {_cell(answer['description'])}{headers} |\n"
     for status, answer in call["responses"].items():
         if status.startswith("2"):
+            yield from _fields(api, answer)
             yield from _examples(status, answer)
+
+
+def _fields(api: dict[str, Any], holder: dict[str, Any]) -> Iterator[str]:
+    """What the fields of a body or answer mean, those that say it."""
+    for content in holder.get("content", {}).values():
+        schema = content.get("schema", {})
+        if "$ref" in schema:
+            schema = api["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        required = schema.get("required", [])
+        told = {
+            name: field["description"] for name, field in schema.get("properties", {}).items() if "description" in field
+        }
+        if told:
+            yield "\n| field | | |\n|---|---|---|\n"
+        for name, text in told.items():
+            yield f"| `{name}` | {'required' if name in required else ''} | {_cell(text)} |\n"
 
 
 def _examples(name: str, holder: dict[str, Any]) -> Iterator[str]:

@@ -211,6 +211,8 @@ def in_order() -> list[tuple[str, str, dict[str, Any]]]:
     return sorted(found, key=lambda each: each[2]["operationId"].startswith("delete"))
 
 
+HINT = "What the examples name is made in Scene._made, by `collection/parameter`; what cannot be there is in OWN_STATE."
+
 OWN_STATE: dict[str, set[int]] = {
     "releaseBackfill": {409},  # only a held one can be
     "revertBackfill": {202, 409},
@@ -234,4 +236,4 @@ def test_every_operation_answers_its_own_examples(server: Server, workspace: Wor
                 good = {int(status) for status in call["responses"] if status.startswith("2")}
                 if answer.status_code not in OWN_STATE.get(call["operationId"], good):
                     wrong.append(f"{method.upper()} {path} {body}: {answer.status_code} {answer.text[:300]}")
-    assert not wrong, "\n".join(wrong)
+    assert not wrong, "\n".join([*wrong, HINT])

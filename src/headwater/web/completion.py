@@ -24,6 +24,10 @@ _HEADERS: dict[str, dict[str, tuple[str, dict[str, Any], Any]]] = {
 """By status: what is told, its schema, an example."""
 
 
+_UNSAID = "Successful Response"
+"""FastAPI's words for a route that has none."""
+_DONE = {"201": "It is made", "202": "It is taken on, and done soon", "204": "It is done; there is nothing to say"}
+
 _JSON: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
 
 
@@ -49,11 +53,16 @@ def complete(api: Document) -> None:
         _own(call, own)
         for parameter in call.get("parameters", []):
             _parameter(path, parameter)
-        place = f"{method} {path}"
-        for content in call.get("requestBody", {}).get("content", {}).values():
-            _content(examples, content, f"{place} body")
-        for status, answer in call["responses"].items():
-            _answer(examples, status, answer, f"{place} {status}")
+        _bodies(examples, f"{method} {path}", call)
+
+
+def _bodies(examples: Examples, place: str, call: Call) -> None:
+    for content in call.get("requestBody", {}).get("content", {}).values():
+        _content(examples, content, f"{place} body")
+    for status, answer in call["responses"].items():
+        if answer.get("description") == _UNSAID:
+            answer["description"] = _DONE.get(status, "It is answered")
+        _answer(examples, status, answer, f"{place} {status}")
 
 
 def name_of(method: str, path: str) -> str:
