@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import httpx
 import jsonschema_rs
+import msgspec
 import pytest
 
 from harness import Server, Workspace, until
@@ -205,6 +206,18 @@ def query_of(call: dict[str, Any]) -> dict[str, Any]:
     return {each["name"]: each["example"] for each in own}
 
 
+def headers_of(call: dict[str, Any]) -> dict[str, str]:
+    """Those that must be there."""
+    found = [each for each in call.get("parameters", []) if each["in"] == "header" and each.get("required")]
+    return {each["name"]: str(each["example"]) for each in found}
+
+
+def bodies_of(call: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Each with its media type; none of no type where there is no body."""
+    content = call.get("requestBody", {}).get("content", {})
+    return [(media, body) for media, told in content.items() for body in examples_in(told)] or [("", None)]
+
+
 def in_order() -> list[tuple[str, str, dict[str, Any]]]:
     """What takes things away comes last."""
     found = [each for each in calls(API) if each[2]["operationId"] not in (WITHOUT_END, *SIGNING_IN)]
@@ -228,11 +241,12 @@ def test_every_operation_answers_its_own_examples(server: Server, workspace: Wor
     with server.client() as operator:
         for method, path, call in in_order():
             client = operator if path == "/v1/workspaces" else workspace.client
-            bodies = [None]
-            for content in call.get("requestBody", {}).get("content", {}).values():
-                bodies = examples_in(content)
-            for body in bodies:
-                answer = client.request(method, scene.path_of(path, call), params=query_of(call), json=body)
+            for media, body in bodies_of(call):
+                headers = headers_of(call) | ({"content-type": media} if media else {})
+                content = msgspec.json.encode(body) if media else None
+                answer = client.request(
+                    method, scene.path_of(path, call), params=query_of(call), content=content, headers=headers
+                )
                 good = {int(status) for status in call["responses"] if status.startswith("2")}
                 if answer.status_code not in OWN_STATE.get(call["operationId"], good):
                     wrong.append(f"{method.upper()} {path} {body}: {answer.status_code} {answer.text[:300]}")

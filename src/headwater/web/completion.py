@@ -4,7 +4,7 @@ A name that reads well, an example of each parameter, body and answer, and the h
 has. Nothing that a route says itself is changed. What is still missing afterwards `faults` tells.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from copy import deepcopy
 from typing import Any
 
@@ -44,12 +44,13 @@ def calls(api: Document) -> Iterator[tuple[str, str, Call]]:
             yield method, path, call
 
 
-def complete(api: Document) -> None:
-    """Changes the document in place."""
+def complete(api: Document, sending: Set[str] = frozenset()) -> None:
+    """Changes the document in place. `sending`: the tags of what takes events, which are sent and not created."""
     examples = Examples(api["components"]["schemas"])
     for method, path, call in calls(api):
         own = OPERATIONS.get(f"{method.upper()} {path}", {})
-        call["operationId"] = own.get("name") or name_of(method, path)
+        sends = not sending.isdisjoint(call["tags"])
+        call["operationId"] = own.get("name") or (f"send{_joined(path)}" if sends else name_of(method, path))
         _own(call, own)
         for parameter in call.get("parameters", []):
             _parameter(path, parameter)
@@ -82,7 +83,13 @@ def name_of(method: str, path: str) -> str:
     else:
         verb = _VERBS[method]
         words[-1] = _one(last) if method == "post" else last
-    return verb + "".join(word[:1].upper() + word[1:] for step in words for word in step.replace(".", "-").split("-"))
+    return verb + _joined("/".join(words))
+
+
+def _joined(path: str) -> str:
+    """`/v1/openapi.json` as `OpenapiJson`."""
+    words = path.removeprefix("/v1/").replace(".", "/").replace("-", "/").split("/")
+    return "".join(word[:1].upper() + word[1:] for word in words)
 
 
 def _one(word: str) -> str:
@@ -166,7 +173,7 @@ def faults(api: Document) -> list[str]:
 def _faults(api: Document, place: str, call: Call) -> Iterator[str]:
     for field, where in (
         ("summary", "summary=… of the route"),
-        ("description", "the docstring of the route's function"),
+        ("description", "the docstring of the route's function, or in OPERATIONS of web/examples.py"),
         ("tags", "APIRouter(tags=[…])"),
         ("operationId", "the route itself"),
     ):

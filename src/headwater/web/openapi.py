@@ -306,5 +306,5 @@ def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
             if call.get("tags") == [OPERATING]:
                 call["security"] = []
     api["security"] = [{"bearer": []}, {"basic": []}]
-    complete(api)
+    complete(api, frozenset(INGEST_TAGS))
     return api
