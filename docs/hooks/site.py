@@ -25,6 +25,7 @@ ERRORS = "reference/errors"
 _SETTINGS = "serve"
 """The command whose options are all settings."""
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./)+([^)#]+)\)")
+_INSIDE = re.compile(r"^ {2,3}(?=- |\d+\. )")
 _ITEM = re.compile(r"(- |\d+\. )")
 
 
@@ -66,11 +67,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def _with_lists(markdown: str) -> str:
-    """An empty line before a list that begins below a paragraph: code hosts need none, mkdocs does."""
+    """An empty line before a list that begins below a paragraph, and four spaces before one inside another: code hosts
+    need less than mkdocs does."""
     lines: list[str] = []
     fenced = False
     for line in markdown.split("\n"):
-        fenced ^= line.startswith("```")
+        fenced ^= line.lstrip().startswith("```")
+        line = line if fenced else _INSIDE.sub("    ", line)
         before = lines[-1] if lines else ""
         below_text = before.strip() and not before.startswith((" ", "```")) and not _ITEM.match(before)
         if not fenced and below_text and _ITEM.match(line):
