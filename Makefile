@@ -12,7 +12,7 @@ JOBS ?= 2
 UV := UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1 $(BIN)/uv
 EXPORT := export --quiet --frozen --all-groups --all-extras --no-emit-project --no-header --no-annotate --format requirements-txt
 
-.PHONY: help run demo install ui test test-cluster torture check format lock bench bench-cohorts bench-cluster bench-ui screenshots clean
+.PHONY: help run demo install ui docs test test-cluster torture check format lock bench bench-cohorts bench-cluster bench-ui screenshots clean
 
 help:
 	@echo 'make run       serve on http://$(HOST):$(PORT), data in $(DATA_DIR)   (HOST= PORT= DATA_DIR=)'
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench-cluster  one machine beside gateways and engines on Kafka, PostgreSQL and Redis; 10 minutes'
 	@echo 'make bench-ui    what the dashboard loads at first, and what an open Live page costs; 4 minutes'
 	@echo 'make screenshots  pictures of every page of the dashboard, in build/screenshots'
+	@echo 'make docs      the documentation as a site, in build/site'
 	@echo 'make install   only make $(VENV), from requirements.lock, and the dashboard'
 	@echo 'make ui        only the dashboard, when something in ui/ has changed'
 	@echo 'make lock      uv.lock and requirements.lock anew from pyproject.toml'
@@ -117,6 +118,11 @@ bench-cohorts: install
 bench-cluster: install
 	@.ci/services
 	@exec $(BIN)/python bench/cluster.py $(BENCH)
+
+# Strictly: a link that leads nowhere, or a page that is not in mkdocs.yml, is an error.
+docs: install
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo 'build/site/index.html'
 
 bench-ui: install
 	@$(BIN)/python bench/first_load.py

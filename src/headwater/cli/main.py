@@ -13,6 +13,7 @@ from headwater.cli import (
     demo,
     doctor,
     events,
+    explain,
     imports,
     keys,
     migrate,
@@ -37,6 +38,7 @@ backup.register(app)
 demo.register(app)
 imports.register(app)
 migrate.register(app)
+explain.register(app)
 app.add_typer(signals.app, name="signals")
 app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")

@@ -35,7 +35,7 @@ class CohortBody(Body):
 
 
 class CohortPatch(Body):
-    name: Name = Field(examples=["Regulars"])
+    name: Name = Field(examples=["Loyal customers"])
 
 
 class PreviewBody(Body):

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from headwater.web.completion import examples_in
 from headwater.web.openapi import INGEST_TAGS, OPERATING
 
 _CODE = re.compile("`([^`]*)`")
@@ -55,7 +56,7 @@ def _call(api: dict[str, Any], path: str, method: str, call: dict[str, Any]) -> 
     if "requestBody" in call:
         parts.append("<h4>Body</h4>" + _content(api, call["requestBody"]))
     for status, response in call["responses"].items():
-        parts.append(f"<h4>{escape(status)} {_text(response.get('description', ''))}</h4>{_content(api, response)}")
+        parts.append(f"<h4>{escape(status)} {_text(response.get('description', ''))}</h4>{_answer(api, response)}")
     title = f"<b>{method.upper()}</b> <code>{escape(path)}</code> {escape(call.get('summary', ''))}"
     return f"<details><summary>{title}</summary>{''.join(parts)}</details>"
 
@@ -66,20 +67,30 @@ def _text(words: str) -> str:
 
 
 def _parameter(parameter: dict[str, Any]) -> str:
-    name = f"<code>{escape(parameter['name'])}</code>"
+    name, example = f"<code>{escape(parameter['name'])}</code>", parameter.get("example")
     text = parameter.get("description") or parameter.get("schema", {}).get("description", "")
-    return f"<tr><td>{name}</td><td>{escape(parameter['in'])}</td><td>{_text(text)}</td></tr>"
+    shown = "" if example is None else f"<code>{escape(str(example))}</code>"
+    return f"<tr><td>{name}</td><td>{escape(parameter['in'])}</td><td>{_text(text)}</td><td>{shown}</td></tr>"
+
+
+def _answer(api: dict[str, Any], response: dict[str, Any]) -> str:
+    rows = "".join(
+        _parameter({"name": name, "in": "header", **told}) for name, told in response.get("headers", {}).items()
+    )
+    return (f"<table>{rows}</table>" if rows else "") + _content(api, response)
 
 
 def _content(api: dict[str, Any], holder: dict[str, Any]) -> str:
-    for media in holder.get("content", {}).values():
-        schema = media.get("schema", {})
-        example = media.get("example", _example(api, schema, 0))
-        if not isinstance(example, dict | list) or not example:
-            return ""
-        shown = msgspec.json.format(msgspec.json.encode(example), indent=2).decode()
-        return f"{_fields(api, schema)}<pre>{escape(shown)}</pre>"
+    for content in holder.get("content", {}).values():
+        shown = "".join(f"<pre>{escape(_shown(example))}</pre>" for example in examples_in(content))
+        return _fields(api, content.get("schema", {})) + shown
     return ""
+
+
+def _shown(example: Any) -> str:
+    if isinstance(example, str):
+        return example
+    return msgspec.json.format(msgspec.json.encode(example), indent=2).decode()
 
 
 def _fields(api: dict[str, Any], schema: dict[str, Any]) -> str:
@@ -98,27 +109,3 @@ def _resolve(api: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = api["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
         return found
     return schema
-
-
-def _example(api: dict[str, Any], schema: dict[str, Any], depth: int) -> Any:
-    """Something of this schema's shape, from its own examples where it has them."""
-    schema = _resolve(api, schema)
-    if "example" in schema:
-        return schema["example"]
-    if schema.get("examples"):
-        return schema["examples"][0]
-    for known in ("const", "default"):
-        if known in schema:
-            return schema[known]
-    for choice in ("oneOf", "anyOf", "allOf"):
-        if schema.get(choice):
-            return _example(api, schema[choice][0], depth)
-    if schema.get("enum"):
-        return schema["enum"][0]
-    kind = schema.get("type")
-    if kind == "object" and depth < 6:
-        return {name: _example(api, field, depth + 1) for name, field in schema.get("properties", {}).items()}
-    if kind == "array" and depth < 6:
-        return [_example(api, schema.get("items", {}), depth + 1)]
-    plain: dict[Any, Any] = {"string": "…", "integer": 1, "number": 1.5, "boolean": True}
-    return plain.get(kind if isinstance(kind, str) else None, {} if kind == "object" else None)

@@ -81,6 +81,7 @@ def router(erasures: Erasures) -> APIRouter:
         "/v1/erasures/{id}", summary="How far an erasure is", response_model=ErasureAnswer, responses=errors(404)
     )
     async def one(workspace: Workspace, id: Id) -> Response:
+        """Whether it is done everywhere, and when. It does not say whose it was."""
         return await threads.answer(lambda: erasures.one(workspace, id))
 
     return routes

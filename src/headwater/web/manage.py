@@ -13,6 +13,7 @@ from headwater.errors import ForbiddenError, InvalidError, NotFoundError, Unauth
 from headwater.rules.cursor import decoded, encoded, numbered
 from headwater.web.changing import Change, at_once
 from headwater.web.parameters import Cursor, Limit
+from headwater.web.problems import MEDIA_TYPE
 from headwater.web.shapes import (
     AuditAnswer,
     KeyAnswer,
@@ -258,7 +259,6 @@ def router(catalog: Catalog, change: Change = at_once) -> APIRouter:
 
     def route(tag: str, method: str, path: str, call: Callable[..., Any], summary: str, status: int = 200) -> None:
         responses: dict[int | str, dict[str, Any]] = {code: _ERRORS[code] for code in _errors(method, path)}
-        operation = f"{method.lower()}_{path.removeprefix('/v1/').translate(_PLAIN)}"
         api.add_api_route(
             path,
             call,
@@ -267,7 +267,6 @@ def router(catalog: Catalog, change: Change = at_once) -> APIRouter:
             summary=summary,
             tags=[tag],
             responses=responses,
-            operation_id=operation,
         )
 
     route("Signals", "POST", "/v1/signals", signals.create, "Create a signal", 201)
@@ -290,20 +289,6 @@ def router(catalog: Catalog, change: Change = at_once) -> APIRouter:
     return api
 
 
-_PLAIN = str.maketrans({"/": "_", "{": None, "}": None})
-
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What is wrong, for people."},
-        "path": {"type": "string", "description": "Where in the request."},
-    },
-}
-
 _WORDS: dict[int | str, str] = {
     400: "The request is malformed; `path` says where",
     401: "No valid key",
@@ -314,7 +299,7 @@ _WORDS: dict[int | str, str] = {
     "default": "Any other error",
 }
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    code: {"description": text, "content": {"application/problem+json": {"schema": _PROBLEM}}}
+    code: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for code, text in _WORDS.items()
 }
 

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from headwater import __version__
 from headwater.dialects import DIALECTS
 from headwater.dialects.base import Dialect
+from headwater.web.completion import complete
 from headwater.web.models import Problem
 
 OPERATING = "Operating"
@@ -170,7 +171,7 @@ _SCHEMAS = {
         "type": "object",
         "required": ["success", "error"],
         "properties": {"success": {"const": False}, "error": _TEXT, "errors": _VERDICTS},
-        "example": {"success": False, "error": "Signals not found: my-invalid-signal"},
+        "example": {"success": False, "error": "events array is required and must not be empty"},
     },
 }
 
@@ -188,11 +189,19 @@ def _batch(event: str) -> dict[str, Any]:
     return {"type": "object", "required": ["events"], "properties": {"events": events}}
 
 
+_SAID = {
+    409: "Headwater-Backfill: the backfill 'bf_7Hq2Lw0R' is closed",
+    410: "Events of the request that had this Idempotency-Key were erased; nothing was stored now",
+    422: "This Idempotency-Key was used for another request; what differs is events[0]",
+}
+"""What is said to both dialects' senders where neither has words of its own."""
+
+
 def _error(dialect: Dialect, schema: str, status: int) -> dict[str, Any]:
-    """An error's content, with the words the dialect has for it; 400 and 404 are in the schema's own example."""
+    """An error's content, with the words the dialect has for it; that of 400 is the schema's own example."""
     content: dict[str, Any] = {"schema": _ref(schema)}
-    if status not in (400, 404):
-        content["example"] = msgspec.json.decode(dialect.error(status).body)
+    if status != 400:
+        content["example"] = msgspec.json.decode(dialect.error(status, _SAID.get(status, "")).body)
     return {"application/json": content}
 
 
@@ -289,4 +298,5 @@ def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
             if call.get("tags") == [OPERATING]:
                 call["security"] = []
     api["security"] = [{"bearer": []}, {"basic": []}]
+    complete(api)
     return api

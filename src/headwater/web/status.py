@@ -23,6 +23,9 @@ _AWAY = (
 )
 
 
+_TEXT = {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
 def router(
     log: Appender,
     engine: EngineProxy,
@@ -48,6 +51,7 @@ def router(
 
     @routes.get("/livez", summary="The gateway runs")
     async def livez() -> dict[str, bool]:
+        """For whatever restarts it: 200 as long as it answers at all, whether or not it takes events."""
         return {"alive": True}
 
     @routes.get(
@@ -70,8 +74,9 @@ def router(
         headers = {} if ready else {"retry-after": "1"}
         return JSONResponse({"ready": ready, **told}, 200 if ready else 503, headers)
 
-    @routes.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    @routes.get("/metrics", summary="Figures for Prometheus", response_class=Response, responses={200: _TEXT})
     async def figures() -> Response:
+        """Of the gateway, and of the engine while that answers."""
         text = metrics.render()
         try:
             theirs = await engine.fetch("/metrics", 2)
@@ -82,10 +87,12 @@ def router(
 
     @routes.get("/openapi.json", summary="This API as an OpenAPI 3.1 document")
     async def openapi() -> Response:
+        """For code generators and API clients; `headwater openapi` prints the same without a server."""
         return Response((await _documents())[0], media_type="application/json")
 
     @routes.get("/docs", summary="This API for people", response_class=HTMLResponse)
     async def readable() -> HTMLResponse:
+        """One page of plain HTML, without scripts."""
         return HTMLResponse((await _documents())[1], headers=docs.HEADERS)
 
     return routes
