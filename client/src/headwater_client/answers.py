@@ -139,8 +139,9 @@ def _taken(said: dict[str, Any], headers: Mapping[str, str], events: Sequence[Ev
 def _limited(said: dict[str, Any], events: Sequence[Event]) -> set[int]:
     """Bigmind names them by reference, which a batch has each once."""
     entries = said.get("rate_limited")
-    references = {each.get("reference") for each in entries if isinstance(each, dict)} if entries else set()
-    return {index for index, event in enumerate(events) if event.reference in references}
+    listed = entries if isinstance(entries, list) else ()
+    references = {str(each.get("reference")) for each in listed if isinstance(each, dict)}
+    return {index for index, event in enumerate(events) if event.reference and event.reference in references}
 
 
 def _count(said: dict[str, Any], name: str) -> int:

@@ -41,7 +41,8 @@ class File:
         """Events ever written to it."""
         self.pending = 0
         """Events in it that are not settled."""
-        self._torn = self.size > 0 and os.pread(fd, 1, self.size - 1) != b"\n"
+        self._mend = b"\n" if self.size and os.pread(fd, 1, self.size - 1) != b"\n" else b""
+        """What ends a line that was cut off, before the next one."""
 
     @classmethod
     def make(cls, folder: Path, sync: bool) -> "File":
@@ -75,25 +76,25 @@ class File:
 
     def append(self, text: bytes, sync: bool = False) -> None:
         """One line. Raises OSError; then it counts as not written."""
-        line = b"%s%08x %s\n" % (b"\n" if self._torn else b"", crc32(text), text)
-        self._torn = True
+        line = b"%s%08x %s\n" % (self._mend, crc32(text), text)
+        self._mend = b"~\n"  # if this fails, not even its last byte may make it valid
         written = os.write(self.fd, line)
         if written < len(line):
             written += os.write(self.fd, line[written:])  # says why: the disk is full
         self.size += written
-        self._torn = written < len(line)
-        if self._torn:
+        if written < len(line):
             raise OSError("a line could not be written whole")
+        self._mend = b""
         if sync:
             os.fsync(self.fd)
 
     def lines(self) -> Iterable[bytes]:
-        """Those that are whole, from the first."""
+        """Those that are whole, from the first, if only their end is missing, too."""
         with open(os.dup(self.fd), "rb") as file:
             file.seek(0)
             for line in file:
                 sum_, _, text = line.removesuffix(b"\n").partition(b" ")
-                if line.endswith(b"\n") and sum_ == b"%08x" % crc32(text):
+                if sum_ == b"%08x" % crc32(text):
                     yield text
 
     def release(self) -> None:

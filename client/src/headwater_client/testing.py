@@ -196,6 +196,8 @@ def _error(
     headers = {"Retry-After": f"{retry_after:g}"} if retry_after else {}
     if dialect == "bik":
         body: dict[str, Any] = {"status": status, "errors": errors or [{"message": text}]}
+    elif errors and all(each["code"] == "unknown_signal" for each in errors):
+        status, body = 404, {"success": False, "error": "Signals not found", "errors": errors}
     else:
         body = {"success": False, "error": text, **({"errors": errors} if errors else {})}
     return httpx2.Response(status, headers=headers, json=body)
