@@ -19,7 +19,7 @@ from headwater.errors import StartError
 from headwater.events import Batch, Lane, event_ids, month_of, received_ms
 from headwater.store import asking, schema
 from headwater.store.base import Block, Store
-from headwater.store.blocks import Hour, hours_of, rows_of
+from headwater.store.blocks import Share, Window, rows_of, shares_of
 from headwater.store.clickhouse import ChdbStore
 from headwater.store.server import REPLACED_SECONDS, ServerStore
 
@@ -141,24 +141,25 @@ def test_the_rows_of_a_run_of_blocks(store: Store) -> None:
     assert (row.identities, row.data) == (["email:a@x.y", "account:" + text], '{"n":1}')
     assert (row.reason, row.dialect, row.backfill_id, row.replayed_ms) == ("", "bik", "", 0)
     assert rows_of(store, Lane.REALTIME, 2, 3, WORKSPACE) == found
+    december = Window(DECEMBER - DECEMBER % HOUR_MS, HOUR_MS)
     assert rows_of(store, Lane.REALTIME, 2, 3, "ws_another1") == rows_of(store, Lane.REALTIME, 5, 9) == []
-    assert [each.event_id for each in rows_of(store, Lane.REALTIME, 1, 9, hour=DECEMBER // HOUR_MS)] == [row.event_id]
+    assert [each.event_id for each in rows_of(store, Lane.REALTIME, 1, 9, window=december)] == [row.event_id]
 
 
-def test_the_hours_of_a_run_of_blocks(store: Store) -> None:
-    hour = NOVEMBER // HOUR_MS
-    edge = hour * HOUR_MS
+def test_the_windows_of_a_run_of_blocks(store: Store) -> None:
+    edge = NOVEMBER - NOVEMBER % HOUR_MS
     store.insert(block_of([batch_at(edge - 1, 2), batch_at(edge, 3)], 1))
     replayed = block_of([batch_of_rows([["email:a@x.y"]], NOVEMBER)], 2).chunks[0].replace(b",null]\n", b",null,%d]\n")
     store.insert(Block(Lane.REALTIME, 2, [replayed % (edge + 5 * HOUR_MS)], 1))
     store.insert(block_of([batch_at(edge + 7, 1)], 3))
-    assert hours_of(store, Lane.REALTIME, 1, 2, WORKSPACE) == [
-        Hour(1, hour - 1, 2, edge - 1),
-        Hour(1, hour, 3, edge),
-        Hour(2, hour + 5, 1, edge + 5 * HOUR_MS),
+    assert shares_of(store, Lane.REALTIME, 1, 2, HOUR_MS, WORKSPACE) == [
+        Share(1, edge - HOUR_MS, 2, edge - 1),
+        Share(1, edge, 3, edge),
+        Share(2, edge + 5 * HOUR_MS, 1, edge + 5 * HOUR_MS),
     ]
-    assert hours_of(store, Lane.REALTIME, 3, 9) == [Hour(3, hour, 1, edge + 7)]
-    assert hours_of(store, Lane.REALTIME, 1, 9, "ws_another1") == hours_of(store, Lane.MIGRATION, 1, 9) == []
+    assert shares_of(store, Lane.REALTIME, 3, 9, HOUR_MS) == [Share(3, edge, 1, edge + 7)]
+    assert shares_of(store, Lane.REALTIME, 1, 9, HOUR_MS, "ws_another1") == []
+    assert shares_of(store, Lane.MIGRATION, 1, 9, HOUR_MS) == []
 
 
 def test_null_and_the_latest_moment(store: Store) -> None:

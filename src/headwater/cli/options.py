@@ -122,6 +122,10 @@ def settings_of(
             min=24, envvar="HEADWATER_IDEMPOTENCY_HOURS", help="How long what was sent once is known, at least."
         ),
     ] = _DEFAULT.idempotency_hours,
+    destinations: Annotated[
+        Path | None,
+        typer.Option(envvar="HEADWATER_DESTINATIONS", help="File (TOML) that says where events go on to."),
+    ] = None,
     log_url: Annotated[
         str | None,
         typer.Option(envvar="HEADWATER_LOG_URL", help="kafka://HOST:PORT,…/PREFIX: the log, past one machine."),
@@ -197,6 +201,7 @@ def settings_of(
         block_events=block_events,
         session_hours=session_hours,
         idempotency_hours=idempotency_hours,
+        destinations=destinations and destinations.absolute(),
         log_url=log_url or None,
         store_url=store_url or None,
         store_cluster=store_cluster or None,

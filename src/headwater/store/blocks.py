@@ -4,6 +4,8 @@ A block never changes once it is committed, and blocks of a lane are numbered wi
 a reader has to keep. Only erasure and retention take events out.
 """
 
+from typing import NamedTuple
+
 import msgspec
 
 from headwater.events import Lane
@@ -37,12 +39,19 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     """When it was replayed; the row that it was rejected with is another one, with the same id. Else 0."""
 
 
-class Hour(msgspec.Struct, frozen=True, gc=False):
-    """What of one block came in in one hour."""
+class Window(NamedTuple):
+    """A span of time in which events came in; a replayed one comes in when it is replayed."""
+
+    begin_ms: int
+    """A multiple of its length."""
+    length_ms: int
+
+
+class Share(msgspec.Struct, frozen=True, gc=False):
+    """What of one block came in in one window."""
 
     block: int
-    hour: int
-    """Since 1970, UTC. A replayed event comes in when it is replayed."""
+    begin_ms: int
     events: int
     newest_ms: int
     """When the latest of them came in."""
@@ -52,15 +61,17 @@ _decode = msgspec.json.Decoder(Stored).decode_lines
 
 
 def rows_of(
-    store: Store, lane: Lane, first: int, last: int, workspace: str = "", hour: int | None = None
+    store: Store, lane: Lane, first: int, last: int, workspace: str = "", window: Window | None = None
 ) -> list[Stored]:
     """The rows of the blocks from `first` to `last`, both included, by block and id; of one workspace, if it is given,
-    and of one hour (see `Hour`). All at once: a block has up to 50,000."""
+    and of one window. All at once: a block has up to 50,000."""
+    begin_ms, length_ms = window or (0, 0)
     about = {"lane": lane.value, "first": first, "last": last, "workspace": workspace}
-    return _decode(b"".join(store.stream("block_rows", about | {"hour": -1 if hour is None else hour})))
+    pieces = store.stream("block_rows", about | {"begin_ms": begin_ms, "window_ms": length_ms})
+    return _decode(b"".join(pieces))
 
 
-def hours_of(store: Store, lane: Lane, first: int, last: int, workspace: str = "") -> list[Hour]:
-    """Which blocks have events, by block and hour."""
-    about = {"lane": lane.value, "first": first, "last": last, "workspace": workspace}
-    return [Hour(**row) for row in store.rows("block_hours", about)]
+def shares_of(store: Store, lane: Lane, first: int, last: int, window_ms: int, workspace: str = "") -> list[Share]:
+    """Which blocks have events, by block and window; those of `window_ms` begin at its multiples."""
+    about = {"lane": lane.value, "first": first, "last": last, "workspace": workspace, "window_ms": window_ms}
+    return [Share(**row) for row in store.rows("block_windows", about)]

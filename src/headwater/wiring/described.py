@@ -7,6 +7,7 @@ from headwater.web import (
     backfills,
     checks,
     cohorts,
+    destinations,
     erasures,
     limits,
     live,
@@ -41,6 +42,7 @@ def document() -> dict[str, Any]:
         rejected.asking(nobody),
         trace.router(nobody),
         activity.router(nobody),
+        destinations.router(nobody),
         live.router(nobody, nobody),
         checks.router(nobody),
     )
