@@ -1,5 +1,6 @@
-"""A real headwater with two destinations, the plug-in of `examples/` among them: killed, and every event in both once."""
+"""A real headwater with two destinations, the plug-in of `examples/` among them: killed, every event in both once."""
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -13,6 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness import Server, running, until
+from headwater.config import Settings
+from headwater.errors import SettingsError
+from headwater.wiring import destined
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "headwater-sqlite"
 SENT = "/integrations/bikPlatformFunctions-events/sendEvents"
@@ -40,7 +44,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def destined(plugin: Path, tmp_path: Path) -> Iterator[Server]:
+def delivering(plugin: Path, tmp_path: Path) -> Iterator[Server]:
     (tmp_path / "destinations.toml").write_text(FILE)
     environment = {"HEADWATER_DESTINATIONS": str(tmp_path / "destinations.toml"), "PYTHONPATH": str(plugin)}
     with running(Server(tmp_path / "data", environment=environment)) as server:
@@ -54,11 +58,7 @@ def sent(client: httpx.Client, number: int) -> None:
 
 
 def in_store(client: httpx.Client) -> list[str]:
-    return sorted(line["id"] for line in map(_json, client.get("/v1/events/export").text.splitlines()))
-
-
-def _json(line: str) -> Any:
-    return __import__("json").loads(line)
+    return sorted(line["id"] for line in map(json.loads, client.get("/v1/events/export").text.splitlines()))
 
 
 def in_reports(folder: Path) -> list[str]:
@@ -81,17 +81,17 @@ def delivered(client: httpx.Client) -> bool:
     return bool(found) and not any(lane["behind"] for each in found.values() for lane in each["lanes"])
 
 
-def test_every_event_arrives_once_though_it_is_killed(destined: Server, tmp_path: Path) -> None:
-    with destined.client() as client:
-        for number in range(30):
+def test_every_event_arrives_once_though_it_is_killed(delivering: Server, tmp_path: Path) -> None:
+    with delivering.client() as client:
+        for number in range(20):
             sent(client, number)
             if number % 10 == 5:
                 until(lambda: status(client).get("reports", {}).get("delivered_at"))
-                destined.kill_group()
-                destined.start()
-        destined.wait_drained()
+                delivering.kill_group()
+                delivering.start()
+        delivering.wait_drained()
         stored = in_store(client)
-        assert len(stored) == 300
+        assert len(stored) == 200
         until(lambda: in_reports(tmp_path) == stored and in_lake(tmp_path) == stored, what="all arrived")
         until(lambda: delivered(client))
         assert status(client)["lake"]["erases"] and status(client)["reports"]["status"] == "running"
@@ -108,17 +108,17 @@ def _erase(client: httpx.Client, folder: Path, stored: list[str]) -> None:
     assert b"p5@x.y" not in b"".join(path.read_bytes() for path in kept if path.is_file())
 
 
-def test_one_that_fails_is_told_and_holds_nobody(destined: Server, tmp_path: Path) -> None:
+def test_one_that_fails_is_told_and_holds_nobody(delivering: Server, tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("a file in the way")
-    with destined.client() as client:
+    with delivering.client() as client:
         sent(client, 1)
-        destined.wait_drained()
+        delivering.wait_drained()
         until(lambda: status(client).get("lake", {}).get("status") == "failing")
         assert "Error" in status(client)["lake"]["error"] and len(in_store(client)) == 10
         until(lambda: len(in_reports(tmp_path)) == 10)
         (tmp_path / "lake").unlink()
         until(lambda: len(in_lake(tmp_path)) == 10, 60)
-    assert "x.y" not in destined.log()
+    assert "x.y" not in delivering.log()
 
 
 @pytest.mark.parametrize(
@@ -143,10 +143,6 @@ def test_one_that_fails_is_told_and_holds_nobody(destined: Server, tmp_path: Pat
     ],
 )
 def test_a_wrong_file_is_told_and_nothing_starts(tmp_path: Path, text: str | None, why: str) -> None:
-    from headwater.config import Settings
-    from headwater.errors import SettingsError
-    from headwater.wiring import destined
-
     path = tmp_path / "destinations.toml"
     if text is not None:
         path.write_text(text)
