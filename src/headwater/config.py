@@ -67,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_hours: int = 24
     """How long an `Idempotency-Key`, and the reference of an event whose signal dedupes, is known at least."""
 
+    access_log: bool = False
+    """Whether each answer is a line of the log: method, route, status, time and size."""
     destinations: Path | None = None
     """A file (TOML) that says where events go on to; None: nowhere. See docs/destinations.md."""
 

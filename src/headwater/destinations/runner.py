@@ -24,6 +24,7 @@ from headwater.events import Lane
 from headwater.state.positions import Planned, Position, Positions
 from headwater.store.base import Store
 from headwater.store.blocks import Share, Window, rows_of, shares_of
+from headwater.tracing import span
 
 LOOK_SECONDS = 1.0
 """Between two looks for what was stored."""
@@ -214,7 +215,9 @@ class Runner:
         counted = [0]
         window = None if planned.begin_ms is None else moment(planned.begin_ms)
         events = partial(self._events, lane, planned, counted)
-        self._destination.deliver(Delivery(lane.value, planned.first, planned.last, window, events))
+        delivery = Delivery(lane.value, planned.first, planned.last, window, events)
+        with span("destination.deliver", headwater__destination=self._declared.name, headwater__delivery=delivery.key):
+            self._destination.deliver(delivery)
         self._delivered[lane] += counted[0]
         self._delivered_ms = self._clock()
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
+from starlette.types import ASGIApp
 
+from headwater import tracing
 from headwater.activity import Activity
 from headwater.backfills import Backfills, Settling
 from headwater.catalog.base import Definitions
@@ -42,6 +44,8 @@ from headwater.web import activity, backfills, checks, cohorts, erasures, measur
 from headwater.web import destinations as destined
 from headwater.web.engine import engine_app
 from headwater.web.live import router as feed_router
+from headwater.web.traced import Traced
+from headwater.wiring import described
 
 
 class Kept(NamedTuple):
@@ -88,12 +92,13 @@ class Answers:
         self._kept.feed.wake()
         self.jobs.wake()
 
-    def app(self, ends: Callable[[], bool], *more: APIRouter) -> FastAPI:
+    def app(self, ends: Callable[[], bool], *more: APIRouter) -> ASGIApp:
         """All routes. `ends`: whether the server is about to."""
         kept, insight = self._kept, self._insight()
         routers = (*self._routers(insight), feed_router(kept.feed, ends), *more)
         figures = (destined.DestinationFigures(kept.destinations),)
-        return engine_app(insight, kept.status, kept.store, kept.live, *routers, figures=figures)
+        app = engine_app(insight, kept.status, kept.store, kept.live, *routers, figures=figures)
+        return Traced(app, described.routes()) if tracing.is_on() else app
 
     def _works(self, settings: Settings) -> tuple[Settling, Erasure, Retention]:
         kept = self._kept

@@ -23,6 +23,11 @@ from headwater.web import (
 )
 
 
+def routes() -> list[str]:
+    """The paths of the API, as `/v1/events/{id}`."""
+    return [*document()["paths"]]
+
+
 def document() -> dict[str, Any]:
     """The whole API as an OpenAPI 3.1 document. It takes half a second."""
     nobody: Any = None  # the routes are described here, and answered in the roles
