@@ -24,6 +24,7 @@ FILES = sorted([*DEPLOY.rglob("*.yaml"), *(ROOT / ".github").rglob("*.yml")])
 SETTINGS = {each.annotation.__metadata__[0].envvar for each in _OPTIONS.values()}
 ELSEWHERE = {
     "HEADWATER_DASHBOARD",
+    "HEADWATER_LOG_FORMAT",
     "HEADWATER_LOG_LEVEL",
     "HEADWATER_START_WAIT",
     "HEADWATER_SECRETS",

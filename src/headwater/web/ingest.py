@@ -3,10 +3,11 @@ top to bottom."""
 
 import logging
 import math
+import time
 from collections.abc import Awaitable, Iterable
 from typing import NamedTuple
 
-from headwater import clock
+from headwater import clock, tracing
 from headwater.catalog.base import Catalog
 from headwater.claims.base import Claims, Hold, InFlightError
 from headwater.config import Settings
@@ -14,6 +15,7 @@ from headwater.dialects.base import Answer, BodyError, Dialect, Fault, Request
 from headwater.dialects.strict import sizes
 from headwater.errors import ConflictError, LogUndecidedError, NotFoundError, RequestError, UnavailableError
 from headwater.intake import Admitted, Intake, Order, Refusal
+from headwater.requests import SCOPE
 from headwater.web.answers import Receive, Scope, Send, reply
 from headwater.web.auth import Door
 from headwater.web.body import Bodies, Disconnected, Share, cut, read_body
@@ -71,6 +73,7 @@ class Ingest:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         dialect, single = self.routes[scope["path"]]
+        began = time.perf_counter()
         self.in_flight += 1
         try:
             told = await self.answer(dialect, single, scope, receive)
@@ -82,7 +85,9 @@ class Ingest:
             return
         finally:
             self.in_flight -= 1
-        self._metrics.request(dialect.name, told.answer.status, told.events)
+        self._metrics.request(dialect.name, told.answer.status, told.events, time.perf_counter() - began)
+        if tracing.is_on():
+            tracing.tell(headwater__dialect=dialect.name, headwater__events=told.events, headwater__batch=told.batch)
         await reply(send, told.answer, told.batch)
 
     async def answer(self, dialect: Dialect, single: bool, scope: Scope, receive: Receive) -> Told:
@@ -95,7 +100,8 @@ class Ingest:
             with self._bodies.share() as share, self._claims.hold() as hold:
                 told = await self._take(dialect, single, scope, receive, share, hold)
                 if told.durable is not None:
-                    await told.durable
+                    with tracing.span("log.append", headwater__events=told.events):
+                        await told.durable
             return told
         except InFlightError as error:
             return Told(_later(dialect.error(error.status, str(error)), 1))
@@ -119,6 +125,8 @@ class Ingest:
         principal = self._door.asking(scope, headers)
         if principal is None:
             return Told(dialect.error(401))
+        if SCOPE in scope:
+            scope[SCOPE].workspace = principal.workspace
         if "ingest" not in principal.scopes:
             return Told(dialect.error(403))
         key = key_in(scope["headers"]) if b"idempotency-key" in headers else None

@@ -5,14 +5,17 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
+from starlette.types import ASGIApp
 
+from headwater import tracing
 from headwater.activity import Activity
 from headwater.backfills import Backfills, Settling
 from headwater.catalog.base import Definitions
 from headwater.checks import Checks
 from headwater.cohorts import Cohorts
 from headwater.config import Settings
+from headwater.destinations.all import Destinations
 from headwater.dialects import DIALECTS
 from headwater.drain import Drain
 from headwater.erasure import Erasure, Erasures
@@ -38,8 +41,11 @@ from headwater.tail import Pending
 from headwater.tombstones import Tombstones
 from headwater.trace import Traces
 from headwater.web import activity, backfills, checks, cohorts, erasures, measures, profiles, rejected, trace
+from headwater.web import destinations as destined
 from headwater.web.engine import engine_app
 from headwater.web.live import router as feed_router
+from headwater.web.traced import Traced
+from headwater.wiring import described
 
 
 class Kept(NamedTuple):
@@ -62,6 +68,7 @@ class Kept(NamedTuple):
     """As `claims.sqlite.erase`."""
     claimed: Callable[[], int | None]
     """As `log.base.Reader.claimed`."""
+    destinations: Destinations
 
 
 class Answers:
@@ -77,18 +84,21 @@ class Answers:
 
     def workers(self) -> list[tuple[str, Callable[[threading.Event], None]]]:
         """Names, and what threads of them run until it is set, and `wake` was called."""
-        return [("live", self._kept.live.run), ("feed", self._kept.feed.run), ("jobs", self.jobs.run)]
+        own = [("live", self._kept.live.run), ("feed", self._kept.feed.run), ("jobs", self.jobs.run)]
+        return [*own, *self._kept.destinations.workers()]
 
     def wake(self) -> None:
         self._kept.live.wake()
         self._kept.feed.wake()
         self.jobs.wake()
 
-    def app(self, ends: Callable[[], bool], *more: APIRouter) -> FastAPI:
+    def app(self, ends: Callable[[], bool], *more: APIRouter) -> ASGIApp:
         """All routes. `ends`: whether the server is about to."""
         kept, insight = self._kept, self._insight()
         routers = (*self._routers(insight), feed_router(kept.feed, ends), *more)
-        return engine_app(insight, kept.status, kept.store, kept.live, *routers)
+        figures = (destined.DestinationFigures(kept.destinations),)
+        app = engine_app(insight, kept.status, kept.store, kept.live, *routers, figures=figures)
+        return Traced(app, described.routes()) if tracing.is_on() else app
 
     def _works(self, settings: Settings) -> tuple[Settling, Erasure, Retention]:
         kept = self._kept
@@ -110,7 +120,16 @@ class Answers:
         return (
             Settling(kept.catalog, state, self._links, kept.between, live.as_of),
             Erasure(
-                removal, state, people, self._links, tombstones, drop, kept.erase_claims, kept.claimed, again=again
+                removal,
+                state,
+                people,
+                self._links,
+                tombstones,
+                drop,
+                kept.erase_claims,
+                kept.claimed,
+                again=again,
+                written=kept.destinations.erase,
             ),
             Retention(removal, state, kept.catalog, self._links, retained),
         )
@@ -127,6 +146,7 @@ class Answers:
         return (
             trace.router(traces),
             activity.router(Activity(store, catalog)),
+            destined.router(self._kept.destinations),
             checks.router(Checks(store, catalog, DIALECTS)),
             rejected.asking(Rejected(store, state, catalog, records, tail, DIALECTS)),
             cohorts.router(Cohorts(memberships, live, catalog.signals_of, people.connected)),

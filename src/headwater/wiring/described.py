@@ -7,6 +7,7 @@ from headwater.web import (
     backfills,
     checks,
     cohorts,
+    destinations,
     erasures,
     limits,
     live,
@@ -20,6 +21,11 @@ from headwater.web import (
     status,
     trace,
 )
+
+
+def routes() -> list[str]:
+    """The paths of the API, as `/v1/events/{id}`."""
+    return [*document()["paths"]]
 
 
 def document() -> dict[str, Any]:
@@ -41,6 +47,7 @@ def document() -> dict[str, Any]:
         rejected.asking(nobody),
         trace.router(nobody),
         activity.router(nobody),
+        destinations.router(nobody),
         live.router(nobody, nobody),
         checks.router(nobody),
     )
