@@ -1,6 +1,6 @@
 """The engine's HTTP application: the questions, and how the engine is. It listens on a Unix socket alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI, Response
@@ -31,10 +31,15 @@ class Live(Protocol):
 
 
 def engine_app(
-    insight: Insight, pipeline_status: PipelineStatus, store: Examined, live: Live, *more: APIRouter
+    insight: Insight,
+    pipeline_status: PipelineStatus,
+    store: Examined,
+    live: Live,
+    *more: APIRouter,
+    figures: Sequence[Collector] = (),
 ) -> FastAPI:
-    """Questions, with the routes of `more`, those of a doctor, `/livez`, `/readyz` and `/metrics`; no documentation,
-    for that is the gateway's."""
+    """Questions, with the routes of `more`, those of a doctor, `/livez`, `/readyz` and `/metrics`, which has the
+    `figures` beside its own; no documentation, for that is the gateway's."""
     app = FastAPI(title="headwater engine", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(app)
     app.add_middleware(HeadAsGet)
@@ -42,6 +47,8 @@ def engine_app(
         app.include_router(each)
     registry = CollectorRegistry()
     registry.register(EngineFigures(insight, pipeline_status, live.figures))
+    for collector in figures:
+        registry.register(collector)
     threads = Threads()
 
     @app.get("/livez")

@@ -34,7 +34,16 @@ logger = logging.getLogger("headwater.gateway")
 OPEN = frozenset(("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"))
 """Paths that need no key."""
 
-ENGINE = ("/v1/events", "/v1/batches", "/v1/profiles", "/v1/pipelines", "/v1/cohorts", "/v1/erasures", "/v1/activity")
+ENGINE = (
+    "/v1/events",
+    "/v1/batches",
+    "/v1/profiles",
+    "/v1/pipelines",
+    "/v1/cohorts",
+    "/v1/erasures",
+    "/v1/activity",
+    "/v1/webhooks",
+)
 """Paths at and below which the engine answers; all others are the gateway's own."""
 
 LIVE = "/v1/live"

@@ -19,6 +19,7 @@ from headwater.web import (
     signin,
     status,
     trace,
+    webhooks,
 )
 
 
@@ -43,5 +44,6 @@ def document() -> dict[str, Any]:
         activity.router(nobody),
         live.router(nobody, nobody),
         checks.router(nobody),
+        webhooks.router(nobody),
     )
     return openapi.document([route for router in routers for route in router.routes])

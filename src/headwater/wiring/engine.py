@@ -27,6 +27,7 @@ from headwater.pipeline import Pipeline
 from headwater.state.base import Link
 from headwater.state.cohorts_sqlite import SqliteMemberships
 from headwater.state.sqlite import SqliteState
+from headwater.state.webhooks_sqlite import SqliteOutbox
 from headwater.store import schema
 from headwater.store.clickhouse import ChdbStore
 from headwater.tail import Tail
@@ -63,6 +64,8 @@ def run_engine(settings: Settings) -> None:
         stack.callback(catalog.close)
         memberships = SqliteMemberships(settings.cohorts_path)
         stack.callback(memberships.close)
+        outbox = SqliteOutbox(settings.webhooks_path)
+        stack.callback(outbox.close)
         people = People(state, catalog.excluded)
         live = Live(reader, store, state, people, catalog, memberships)
 
@@ -88,6 +91,7 @@ def run_engine(settings: Settings) -> None:
             store,
             state,
             memberships,
+            outbox,
             catalog,
             people,
             live,
@@ -101,7 +105,8 @@ def run_engine(settings: Settings) -> None:
             reader.claimed,
         )
         answers = Answers(stack, settings, kept)
-        databases = [settings.state_path, settings.cohorts_path]
+        # Webhooks first: how far they have followed the others must not lie behind their end.
+        databases = [settings.webhooks_path, settings.state_path, settings.cohorts_path]
         keeper = Keeper(settings.frozen_dir, pipeline, store, databases, answers.jobs.lock, partial(has_room, settings))
 
         front = Front()

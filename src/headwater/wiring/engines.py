@@ -38,6 +38,7 @@ from headwater.state.commits import PostgresCommits
 from headwater.state.leadership import PostgresLeadership
 from headwater.state.moving import check_moved
 from headwater.state.postgres import PostgresLedger
+from headwater.state.webhooks_postgres import PostgresOutbox
 from headwater.store.server import ServerStore
 from headwater.web.engine import resting_app
 from headwater.web.lines import OnlyGateways
@@ -150,6 +151,8 @@ class _Leader:
         stack.callback(ledger.close)
         memberships = PostgresMemberships(urls.database)
         stack.callback(memberships.close)
+        outbox = PostgresOutbox(urls.database)
+        stack.callback(outbox.close)
         store = ServerStore(urls.store, layout=urls.layout)
         stack.callback(store.close)
         streams = Streams(address(urls.log))
@@ -173,6 +176,7 @@ class _Leader:
             store,
             ledger,
             memberships,
+            outbox,
             catalog,
             people,
             live,
