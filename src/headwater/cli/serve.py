@@ -84,12 +84,14 @@ def _check(settings: Settings) -> None:
 
 def _check_door(settings: Settings) -> None:
     """Here already, so that `serve` ends at once and says why, before it starts anything."""
+    from headwater.rules import address
     from headwater.web import cors, forwarded, tls  # late: imported at the top they would slow every command
     from headwater.wiring import destined
 
     destined.made(settings)
     cors.check_origins(settings.cors_origins)
     forwarded.Clients(settings.trusted_proxies)
+    address.networks(settings.webhooks_allow)
     if settings.tls_cert and settings.tls_key:
         tls.load(settings.tls_cert, settings.tls_key)
     elif settings.tls_cert or settings.tls_key:

@@ -44,6 +44,7 @@ ENGINE = (
     "/v1/erasures",
     "/v1/activity",
     "/v1/destinations",
+    "/v1/webhooks",
 )
 """Paths at and below which the engine answers; all others are the gateway's own."""
 

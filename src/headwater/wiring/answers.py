@@ -33,18 +33,25 @@ from headwater.profiles import Profiles
 from headwater.rejected import Rejected
 from headwater.removal import Removal
 from headwater.retention import Retention
+from headwater.rules.address import networks
 from headwater.search import Search
 from headwater.state.base import State
 from headwater.state.cohorts import Memberships
+from headwater.state.webhooks import Outbox
 from headwater.store.base import Store
 from headwater.tail import Pending
 from headwater.tombstones import Tombstones
 from headwater.trace import Traces
-from headwater.web import activity, backfills, checks, cohorts, erasures, measures, profiles, rejected, trace
+from headwater.web import activity, backfills, checks, cohorts, erasures, measures, profiles, rejected, trace, webhooks
 from headwater.web import destinations as destined
 from headwater.web.engine import engine_app
 from headwater.web.live import router as feed_router
 from headwater.web.traced import Traced
+from headwater.web.webhook_figures import WebhookFigures
+from headwater.webhooks.endpoints import Endpoints
+from headwater.webhooks.follower import Follower
+from headwater.webhooks.sender import Sender
+from headwater.webhooks.sources import Changes, Finished, Rejections, Source
 from headwater.wiring import described
 
 
@@ -54,6 +61,7 @@ class Kept(NamedTuple):
     store: Store
     state: State
     memberships: Memberships
+    outbox: Outbox
     catalog: Definitions
     people: People
     live: Live
@@ -80,34 +88,59 @@ class Answers:
         self._links = Links(store, state, people)
         self._search = Search(store, state, people, catalog)
         stack.callback(self._search.close)
+        self._backfills = Backfills(store, catalog, state, Previews(store, state, people, catalog, kept.live.imagined))
+        allowed = networks(settings.webhooks_allow)
+        self._figures = WebhookFigures(kept.outbox.figures)
+        self._sender = Sender(kept.outbox, allowed, self._figures.attempted)
+        self._follower = Follower(kept.outbox, self._sources(settings), self._sender.wake)
+        self._endpoints = Endpoints(kept.outbox, kept.memberships, self._follower, allowed, self._sender.wake)
+        stack.callback(self._endpoints.close)
         self.jobs = Jobs(state, self._works(settings))
 
     def workers(self) -> list[tuple[str, Callable[[threading.Event], None]]]:
         """Names, and what threads of them run until it is set, and `wake` was called."""
-        own = [("live", self._kept.live.run), ("feed", self._kept.feed.run), ("jobs", self.jobs.run)]
-        return [*own, *self._kept.destinations.workers()]
+        return [
+            ("live", self._kept.live.run),
+            ("feed", self._kept.feed.run),
+            ("jobs", self.jobs.run),
+            ("webhooks", self._follower.run),
+            ("deliveries", self._sender.run),
+            *self._kept.destinations.workers(),
+        ]
 
     def wake(self) -> None:
         self._kept.live.wake()
         self._kept.feed.wake()
         self.jobs.wake()
+        self._follower.wake()
+        self._sender.wake()
 
     def app(self, ends: Callable[[], bool], *more: APIRouter) -> ASGIApp:
         """All routes. `ends`: whether the server is about to."""
         kept, insight = self._kept, self._insight()
         routers = (*self._routers(insight), feed_router(kept.feed, ends), *more)
-        figures = (destined.DestinationFigures(kept.destinations),)
+        figures = (self._figures, destined.DestinationFigures(kept.destinations))
         app = engine_app(insight, kept.status, kept.store, kept.live, *routers, figures=figures)
         return Traced(app, described.routes()) if tracing.is_on() else app
+
+    def _sources(self, settings: Settings) -> tuple[Source, ...]:
+        kept = self._kept
+        every_ms = 1000 * settings.webhooks_digest_seconds
+        return (
+            Changes(kept.memberships, kept.people.connected),
+            Rejections(kept.store, kept.state.cursors, every_ms),
+            Finished(kept.catalog, self._backfills, kept.drain, kept.outbox.told),
+        )
 
     def _works(self, settings: Settings) -> tuple[Settling, Erasure, Retention]:
         kept = self._kept
         state, people, live = kept.state, kept.people, kept.live
-        removal = Removal(kept.drain, kept.store, state, kept.memberships)
+        removal = Removal(kept.drain, kept.store, state, kept.memberships, kept.outbox)
         tombstones = Tombstones(settings.tombstones_path, settings.secret_path)
 
         def drop(workspace: str, identities: Sequence[str], others: Collection[str]) -> None:
             live.drop(workspace, identities, others)
+            self._follower.erase(workspace, identities)  # now: what it read of their changes before is in the outbox
             self._search.forget(workspace, {*identities, *others})
 
         def retained(workspace: str) -> None:
@@ -139,10 +172,9 @@ class Answers:
         return Insight(kept.store, kept.state, kept.people, kept.catalog, kept.records, kept.tail)
 
     def _routers(self, insight: Insight) -> tuple[APIRouter, ...]:
-        store, state, memberships, catalog, people, live, records, tail, *_ = self._kept
+        store, state, memberships, outbox, catalog, people, live, records, tail, *_ = self._kept
         measured = Measures(store, people, catalog)
-        traces = Traces(insight, measured, store, people, catalog, memberships, records, tail, DIALECTS)
-        previews = Previews(store, state, people, catalog, live.imagined)
+        traces = Traces(insight, measured, store, people, catalog, memberships, outbox, records, tail, DIALECTS)
         return (
             trace.router(traces),
             activity.router(Activity(store, catalog)),
@@ -153,7 +185,8 @@ class Answers:
             measures.router(measured),
             profiles.router(Profiles(store, people, catalog, memberships, live.wake), insight, self._search),
             erasures.router(Erasures(state, people, self.jobs.wake)),
-            backfills.asking(Backfills(store, catalog, state, previews)),
+            backfills.asking(self._backfills),
+            webhooks.router(self._endpoints),
         )
 
 

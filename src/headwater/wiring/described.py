@@ -20,6 +20,7 @@ from headwater.web import (
     signin,
     status,
     trace,
+    webhooks,
 )
 
 
@@ -50,5 +51,6 @@ def document() -> dict[str, Any]:
         destinations.router(nobody),
         live.router(nobody, nobody),
         checks.router(nobody),
+        webhooks.router(nobody),
     )
     return openapi.document([route for router in routers for route in router.routes])

@@ -28,6 +28,7 @@ from headwater.state.base import Link
 from headwater.state.cohorts_sqlite import SqliteMemberships
 from headwater.state.positions_sqlite import SqlitePositions
 from headwater.state.sqlite import SqliteState
+from headwater.state.webhooks_sqlite import SqliteOutbox
 from headwater.store import schema
 from headwater.store.clickhouse import ChdbStore
 from headwater.tail import Tail
@@ -67,6 +68,8 @@ def run_engine(settings: Settings) -> None:
         stack.callback(memberships.close)
         positions = SqlitePositions(settings.positions_path)
         stack.callback(positions.close)
+        outbox = SqliteOutbox(settings.webhooks_path)
+        stack.callback(outbox.close)
         people = People(state, catalog.excluded)
         live = Live(reader, store, state, people, catalog, memberships)
 
@@ -92,6 +95,7 @@ def run_engine(settings: Settings) -> None:
             store,
             state,
             memberships,
+            outbox,
             catalog,
             people,
             live,
@@ -106,7 +110,8 @@ def run_engine(settings: Settings) -> None:
             destined.destinations(settings, positions, store, state.cursors, tail),
         )
         answers = Answers(stack, settings, kept)
-        databases = [settings.state_path, settings.cohorts_path]
+        # Webhooks first: how far they have followed the others must not lie behind their end.
+        databases = [settings.webhooks_path, settings.state_path, settings.cohorts_path]
         keeper = Keeper(settings.frozen_dir, pipeline, store, databases, answers.jobs.lock, partial(has_room, settings))
 
         front = Front()

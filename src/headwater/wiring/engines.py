@@ -39,6 +39,7 @@ from headwater.state.leadership import PostgresLeadership
 from headwater.state.moving import check_moved
 from headwater.state.positions_postgres import PostgresPositions
 from headwater.state.postgres import PostgresLedger
+from headwater.state.webhooks_postgres import PostgresOutbox
 from headwater.store.server import ServerStore
 from headwater.web.engine import resting_app
 from headwater.web.lines import OnlyGateways
@@ -154,6 +155,8 @@ class _Leader:
         stack.callback(memberships.close)
         positions = PostgresPositions(urls.database)
         stack.callback(positions.close)
+        outbox = PostgresOutbox(urls.database)
+        stack.callback(outbox.close)
         store = ServerStore(urls.store, layout=urls.layout)
         stack.callback(store.close)
         streams = Streams(address(urls.log))
@@ -177,6 +180,7 @@ class _Leader:
             store,
             ledger,
             memberships,
+            outbox,
             catalog,
             people,
             live,
