@@ -111,9 +111,9 @@ def delete(api: Api, webhook: Webhook) -> None:
     api.call("DELETE", f"/v1/webhooks/{webhook}")
 
 
-@app.command()
+@app.command("test")
 @connected
-def test(api: Api, webhook: Webhook, as_json: Json = False) -> None:
+def ping(api: Api, webhook: Webhook, as_json: Json = False) -> None:
     """Send a ping; `headwater webhooks delivery` shows what came of it."""
     print_record(api.call("POST", f"/v1/webhooks/{webhook}/test"), as_json)
 

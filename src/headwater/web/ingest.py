@@ -11,7 +11,7 @@ from headwater import clock, tracing
 from headwater.catalog.base import Catalog
 from headwater.claims.base import Claims, Hold, InFlightError
 from headwater.config import Settings
-from headwater.dialects.base import Answer, BodyError, Dialect, Fault, Request
+from headwater.dialects.base import Answer, BodyError, Dialect, Fault, Posted, Request
 from headwater.dialects.strict import sizes
 from headwater.errors import ConflictError, LogUndecidedError, NotFoundError, RequestError, UnavailableError
 from headwater.intake import Admitted, Intake, Order, Refusal
@@ -50,7 +50,7 @@ class Ingest:
         bodies: Bodies,
         door: Door,
     ) -> None:
-        self.routes = {path: (dialect, single) for dialect in dialects for path, single in dialect.routes.items()}
+        self.routes = {path: dialect for dialect in dialects for path in dialect.routes}
         self._dialects = tuple(dialects)
         self._catalog = catalog
         self._intake = intake
@@ -65,18 +65,18 @@ class Ingest:
     def dialect_of(self, path: str) -> Dialect | None:
         """The dialect in whose shape errors on this path are told."""
         if path in self.routes:
-            return self.routes[path][0]
+            return self.routes[path]
         for dialect in self._dialects:
             if path.startswith(dialect.prefixes):
                 return dialect
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        dialect, single = self.routes[scope["path"]]
+        dialect = self.routes[scope["path"]]
         began = time.perf_counter()
         self.in_flight += 1
         try:
-            told = await self.answer(dialect, single, scope, receive)
+            told = await self.answer(dialect, scope, receive)
         except Disconnected:
             return
         except LogUndecidedError as error:
@@ -90,7 +90,7 @@ class Ingest:
             tracing.tell(headwater__dialect=dialect.name, headwater__events=told.events, headwater__batch=told.batch)
         await reply(send, told.answer, told.batch)
 
-    async def answer(self, dialect: Dialect, single: bool, scope: Scope, receive: Receive) -> Told:
+    async def answer(self, dialect: Dialect, scope: Scope, receive: Receive) -> Told:
         """What to tell the client. Raises Disconnected when it has gone, LogUndecidedError when nothing can be told.
 
         While a batch waits for its fsync only its answer is kept: dozens wait at once, and their events together would
@@ -98,7 +98,7 @@ class Ingest:
         """
         try:
             with self._bodies.share() as share, self._claims.hold() as hold:
-                told = await self._take(dialect, single, scope, receive, share, hold)
+                told = await self._take(dialect, scope, receive, share, hold)
                 if told.durable is not None:
                     with tracing.span("log.append", headwater__events=told.events):
                         await told.durable
@@ -108,7 +108,7 @@ class Ingest:
         except RequestError as error:
             return Told(dialect.error(error.status, str(error), getattr(error, "path", "")))
         except BodyError as error:
-            return Told(dialect.error(400, error.message, error.path))
+            return Told(dialect.error(error.status, error.message, error.path))
         except UnavailableError as error:
             return Told(_later(dialect.error(503), error.retry_after))
         except (Disconnected, LogUndecidedError):
@@ -117,9 +117,7 @@ class Ingest:
             logger.exception("an ingest request failed")
             return Told(dialect.error(500))
 
-    async def _take(
-        self, dialect: Dialect, single: bool, scope: Scope, receive: Receive, share: Share, hold: Hold
-    ) -> Told:
+    async def _take(self, dialect: Dialect, scope: Scope, receive: Receive, share: Share, hold: Hold) -> Told:
         """Hands the request's events to the log, and words the answer."""
         headers = dict(scope["headers"])
         principal = self._door.asking(scope, headers)
@@ -138,24 +136,26 @@ class Ingest:
             self.in_flight += 1
         self._check_in_flight()
         lenient, backfill = prefers_lenient(headers), _backfill(headers)
+        posted = dialect.open(scope["path"], headers, body)
         if key is None:
-            return await self._take_body(dialect, single, principal.workspace, body, Order(hold, lenient, backfill))
-        once = Once(principal.workspace, key, dialect, single, scope["path"], body)
+            return await self._take_body(dialect, principal.workspace, posted, Order(hold, lenient, backfill))
+        once = Once(principal.workspace, key, dialect, scope["path"], posted)
         if before := await once.before(hold, lenient, backfill):
             return Told(*before)
         order = once.order(hold, lenient, backfill)
-        return await self._take_body(dialect, single, principal.workspace, body, order)
+        return await self._take_body(dialect, principal.workspace, posted, order)
 
-    async def _take_body(self, dialect: Dialect, single: bool, workspace: str, body: bytes, order: Order) -> Told:
+    async def _take_body(self, dialect: Dialect, workspace: str, posted: Posted, order: Order) -> Told:
         if order.backfill:
             self._check_backfill(workspace, order.backfill)
-        request = dialect.decode(body, single, self._catalog.workspace(workspace).default_region)
-        if len(body) > self._settings.max_event:
-            request.faults.extend(self._oversize(body, single))
+        region = self._catalog.workspace(workspace).default_region
+        request = dialect.decode(posted.body, posted.single, region, posted.kind)
+        if len(posted.body) > self._settings.max_event:
+            request.faults.extend(self._oversize(posted, dialect.list_field))
         outcome = await self._intake.receive(workspace, dialect, request, order)
         if isinstance(outcome, Refusal):
             return Told(dialect.refuse(request, outcome.faults, order.lenient))
-        return _told(dialect, single, request, outcome)
+        return _told(dialect, posted.single, request, outcome)
 
     def _check_backfill(self, workspace: str, backfill_id: str) -> None:
         backfill = self._catalog.backfill(workspace, backfill_id)
@@ -168,8 +168,8 @@ class Ingest:
         if self.in_flight > self._settings.max_in_flight:
             raise UnavailableError("too many requests in flight")
 
-    def _oversize(self, body: bytes, single: bool) -> list[Fault]:
-        found = [len(body)] if single else sizes(body, "events")
+    def _oversize(self, posted: Posted, field: str) -> list[Fault]:
+        found = [len(posted.body)] if posted.single else sizes(posted.body, field)
         text = f"must be at most {self._settings.max_event} bytes"
         return [
             Fault(index, (), "too_large", text) for index, size in enumerate(found) if size > self._settings.max_event

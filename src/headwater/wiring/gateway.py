@@ -21,7 +21,7 @@ from headwater.intake import Intake
 from headwater.locks import DirectoryLock
 from headwater.log.base import Appender
 from headwater.replay import Replay
-from headwater.web import backfills, dashboard, limits, manage, problems, rejected, signin, status
+from headwater.web import backfills, dashboard, drafts, limits, manage, problems, rejected, signin, status
 from headwater.web.access import AccessLog
 from headwater.web.auth import Door
 from headwater.web.body import Bodies
@@ -91,13 +91,16 @@ async def _serve_gateway(settings: Settings, sock_fd: int, parts: Parts) -> None
         problems.install(own)
         change = parts.change
         managing, loading = manage.router(catalog, change), backfills.changing(catalog, engine.ask, change)
-        replaying = rejected.changing(catalog, Replay(intake, claims, settings.windows, DIALECTS), engine.post)
+        replay = Replay(intake, claims, settings.windows, DIALECTS)
+        replaying = rejected.changing(catalog, replay, engine.post)
+        approving = drafts.changing(catalog, replay, engine.post, engine.ask, change)
         needed = None if settings.is_cluster else settings.credentials_path
         operating = status.router(log, engine, metrics, needed, described.document)
         own.include_router(managing)
         own.include_router(loading)
         own.include_router(limits.router(catalog, quotas))
         own.include_router(replaying)
+        own.include_router(approving)
         own.include_router(operating)
         own.include_router(signin.router(catalog, sessions, clients, metrics, url_of(settings), parts.links, change))
         files = dashboard.Dashboard(dashboard.load())
