@@ -183,6 +183,9 @@ def _faults(api: Document, place: str, call: Call) -> Iterator[str]:
     for status, answer in call["responses"].items():
         if not answer.get("description"):
             yield f"{place} {status}: no description"
+        for name, header in answer.get("headers", {}).items():
+            if not header.get("description") or "example" not in header:
+                yield f"{place} {status}: header {name} has no description or no example"
         for content in answer.get("content", {}).values():
             yield from _without(api, f"{place} {status}", content)
 

@@ -55,7 +55,7 @@ def _call(api: dict[str, Any], path: str, method: str, call: dict[str, Any]) -> 
         parts.append(f"<h4>Parameters</h4><table>{rows}</table>")
     if "requestBody" in call:
         parts.append("<h4>Body</h4>" + _content(api, call["requestBody"]))
-    for status, response in call["responses"].items():
+    for status, response in sorted(call["responses"].items()):
         parts.append(f"<h4>{escape(status)} {_text(response.get('description', ''))}</h4>{_answer(api, response)}")
     title = f"<b>{method.upper()}</b> <code>{escape(path)}</code> {escape(call.get('summary', ''))}"
     return f"<details><summary>{title}</summary>{''.join(parts)}</details>"

@@ -4,7 +4,7 @@ top to bottom."""
 import logging
 import math
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import NamedTuple
 
 from headwater import clock, tracing
@@ -34,6 +34,8 @@ class Told(NamedTuple):
     events: int = 0
     """How many were taken."""
     durable: Awaitable[None] | None = None
+    rejected: Sequence[str] = ()
+    """The reasons of those among them that will be rejected."""
 
 
 class Ingest:
@@ -86,6 +88,8 @@ class Ingest:
         finally:
             self.in_flight -= 1
         self._metrics.request(dialect.name, told.answer.status, told.events, time.perf_counter() - began)
+        if told.rejected:
+            self._metrics.rejected(told.rejected)
         if tracing.is_on():
             tracing.tell(headwater__dialect=dialect.name, headwater__events=told.events, headwater__batch=told.batch)
         await reply(send, told.answer, told.batch)
@@ -198,7 +202,8 @@ def _told(dialect: Dialect, single: bool, request: Request, admitted: Admitted) 
     receipt = admitted.receipt
     if admitted.durable is not None:
         answer = dialect.encode(request, receipt, single)
-        return Told(answer, receipt.batch, len(receipt.taken) - len(receipt.repeated), admitted.durable)
+        reasons = [event.reason for event in receipt.taken if event.reason]
+        return Told(answer, receipt.batch, len(receipt.taken) - len(receipt.repeated), admitted.durable, reasons)
     seconds = (receipt.limits.reset_ms - clock.now_ms()) / 1000 if receipt.limits else 1
     return Told(_later(dialect.over_limit(receipt), max(math.ceil(seconds), 1)))
 

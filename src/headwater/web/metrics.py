@@ -1,6 +1,6 @@
 """The gateway's own figures, for Prometheus."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Literal
 
@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from headwater.bounds import Bounds
 from headwater.log.base import Appender
+from headwater.outcomes import Reason
 from headwater.quotas.base import Quotas
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -39,6 +40,14 @@ class GatewayMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._rejected = Counter(
+            "headwater_ingest_rejected_events_total",
+            "Events acknowledged that were rejected, each kept for a replay.",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason in Reason:
+            self._rejected.labels(reason.value)
         self._sign_ins = Counter(
             "headwater_sign_ins_total",
             "Tries to sign in to the dashboard: done, refused, throttled.",
@@ -66,6 +75,11 @@ class GatewayMetrics:
             if taken is None:
                 taken = self._known_events[dialect] = self._events.labels(dialect)
             taken.inc(events)
+
+    def rejected(self, reasons: Iterable[str]) -> None:
+        """Counts events that were acknowledged, and will be rejected."""
+        for reason in reasons:
+            self._rejected.labels(reason).inc()
 
     def sign_in(self, outcome: Literal["done", "refused", "throttled"]) -> None:
         self._sign_ins.labels(outcome).inc()

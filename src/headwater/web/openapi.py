@@ -237,8 +237,16 @@ def _ingest(summary: str, dialect: Dialect, content: dict[str, Any], answer: dic
     taken = {
         "description": "Durable: acknowledged only after the events are on disk.",
         "headers": {
-            "Headwater-Batch": {"description": "For GET /v1/batches/{id}", "schema": _TEXT},
-            "Idempotency-Replayed": {"description": "The answer is one given before", "schema": {"const": "true"}},
+            "Headwater-Batch": {
+                "description": "For GET /v1/batches/{id}",
+                "schema": _TEXT,
+                "example": "01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e00",
+            },
+            "Idempotency-Replayed": {
+                "description": "The answer is one given before",
+                "schema": {"const": "true"},
+                "example": "true",
+            },
         },
         "content": _json(answer),
     }
