@@ -15,8 +15,8 @@ _MIGRATIONS = sorted((Path(database.__file__).parent / "migrations").glob("*.sql
 
 _ROWS = """
 INSERT INTO workspace (id, name, default_region, created_ms) VALUES ('ws_K3n9QpZ1', 'acme', 'IN', 1000);
-INSERT INTO signal (id, workspace, slug, name, type, active, rate_limit, enforcement, aggregation, period, value, preset,
-    created_ms, archived)
+INSERT INTO signal (id, workspace, slug, name, type, active, rate_limit, enforcement, aggregation, period, value,
+    preset, created_ms, archived)
 VALUES ('sig_bFyqj0qg', 'ws_K3n9QpZ1', 'calls', 'API calls', 'metric', 1, NULL, 'quarantine', 'sum', 'day',
     'usage.calls', NULL, 1001, 0),
     ('sig_gone0000', 'ws_K3n9QpZ1', 'gone', 'Gone', 'event', 0, 7, 'reject', NULL, NULL, NULL, NULL, 999, 1);

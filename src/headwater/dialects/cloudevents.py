@@ -152,7 +152,7 @@ def _read(index: int, item: Any, region: str | None, faults: list[Fault]) -> Eve
     _check_version(fields)
     about = _identity(fields, source, region)
     attributes, data = _attributes(fields), _data(fields)
-    if not fields.are_sound or signal is None or about is None:
+    if fields.wrong or signal is None or about is None:
         return None
     return Event(
         signal=signal,

@@ -18,9 +18,9 @@ class Fields:
         self._before = len(faults)
 
     @property
-    def are_sound(self) -> bool:
-        """Whether no fault was found."""
-        return len(self._faults) == self._before
+    def wrong(self) -> int:
+        """How many faults were found."""
+        return len(self._faults) - self._before
 
     def fault(self, field: str, code: str, text: str) -> None:
         """`field` is empty for the event as a whole."""

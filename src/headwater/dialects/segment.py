@@ -156,7 +156,7 @@ def _read(index: int, item: Any, kind: str, region: str | None, request: Request
         occurred_ms = fields.moment("originalTimestamp")
     sent_ms = fields.moment("sentAt") or sent_ms
     reference, own = fields.id("messageId"), _own(fields, kind, given, context)
-    if not fields.are_sound or signal is None:
+    if fields.wrong or signal is None:
         return None
     if sent_ms is not None:
         request.sent_ms[index] = sent_ms
@@ -199,6 +199,7 @@ def _identities(
     fields: Fields, kind: str, given: Mapping[str, Any], traits: Mapping[str, Any], region: str | None
 ) -> tuple[str, ...]:
     """Whom it is about, whoever stays the same longest first: an event counts for the first."""
+    wrong = fields.wrong
     user = fields.id("userId", required=kind == "alias")
     anonymous = fields.id("anonymousId")
     found = [f"user:{user}"] if user else []
@@ -209,7 +210,7 @@ def _identities(
     else:
         found += _contacts(given if _is_theirs(kind, user) else {}, traits, region)
     found += [f"anonymous:{anonymous}"] if anonymous else []
-    if not found and kind:
+    if not found and kind and fields.wrong == wrong:
         fields.fault("", "contact", "needs a userId or an anonymousId")
     return tuple(dict.fromkeys(found))
 

@@ -103,8 +103,8 @@ def recall(value: bytes) -> First | None:
     return msgspec.structs.replace(first, body=decompress(first.body))
 
 
-def difference(first: Sent, now: Sent) -> Difference | None:
-    """None when the two are one request."""
+def difference(first: Sent, now: Sent, field: str = "events") -> Difference | None:
+    """None when the two are one request. `field` as in `sent`."""
     if first.path != now.path:
         return Difference(f"the path, which was {first.path}")
     if first.backfill != now.backfill:
@@ -115,20 +115,20 @@ def difference(first: Sent, now: Sent) -> Difference | None:
         )
     if first.sum == now.sum:
         return None
-    return _in_body(first, now)
+    return _in_body(first, now, field)
 
 
-def _in_body(first: Sent, now: Sent) -> Difference:
+def _in_body(first: Sent, now: Sent, field: str) -> Difference:
     if now.single:
         return Difference("the event")
     if not first.events or not now.events:
         return Difference("the body")
     before, after = _sums(first), _sums(now)
     if len(before) != len(after):
-        return Difference(f"the number of events, which was {len(before)}", "events")
+        return Difference(f"the number of events, which was {len(before)}", field)
     for index, (one, other) in enumerate(zip(before, after, strict=True)):
         if one != other:
-            return Difference(f"events[{index}]", f"events[{index}]")
+            return Difference(f"{field}[{index}]", f"{field}[{index}]")
     return Difference("the body beside its events")
 
 

@@ -64,7 +64,7 @@ class Once:
         return sent(self._path, single, lenient, backfill, body, field)
 
     def _compare(self, first: Sent, lenient: bool, backfill: str) -> None:
-        found = difference(first, self._sent(lenient, backfill))
+        found = difference(first, self._sent(lenient, backfill), self._dialect.list_field)
         if found:
             about = f"This Idempotency-Key was used for another request; what differs is {found.what}"
             raise DiffersError(about, found.path)
