@@ -37,14 +37,14 @@ def list_(api: Api, as_json: Json = False) -> None:
 @connected
 def create(
     api: Api,
-    url: Annotated[str, typer.Argument(help="Where to: https://….")],
+    endpoint: Annotated[str, typer.Argument(metavar="URL", help="Where to: https://….")],
     events: Events,
     cohorts: Cohorts = None,
     description: Description = None,
     as_json: Json = False,
 ) -> None:
     """Create a webhook. Its secret is shown this once."""
-    body = {"url": url, "events": events, "cohorts": cohorts or [], "description": description or ""}
+    body = {"url": endpoint, "events": events, "cohorts": cohorts or [], "description": description or ""}
     print_record(api.call("POST", "/v1/webhooks", body), as_json)
 
 
@@ -60,7 +60,7 @@ def show(api: Api, webhook: Webhook, as_json: Json = False) -> None:
 def update(
     api: Api,
     webhook: Webhook,
-    url: Annotated[str | None, typer.Option(help="Another place.")] = None,
+    endpoint: Annotated[str | None, typer.Option(metavar="URL", help="Another place.")] = None,
     events: Annotated[list[str] | None, typer.Option("--event", help="Instead of those before. Repeatable.")] = None,
     cohorts: Cohorts = None,
     all_cohorts: Annotated[bool, typer.Option("--all-cohorts", help="Of every cohort.")] = False,
@@ -68,7 +68,7 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Change a webhook; what is not given stays."""
-    given = {"url": url, "events": events, "cohorts": [] if all_cohorts else cohorts, "description": description}
+    given = {"url": endpoint, "events": events, "cohorts": [] if all_cohorts else cohorts, "description": description}
     body = {name: value for name, value in given.items() if value is not None}
     print_record(api.call("PATCH", f"/v1/webhooks/{webhook}", body), as_json)
 
