@@ -43,10 +43,10 @@ ui: $(STAMP)
 	@$(BIN)/python hatch_build.py
 
 # pip, not uv, installs: it is there wherever Python is, and keeps to the machine's own package index settings.
-$(STAMP): requirements.lock pyproject.toml | $(BIN)/pip
+$(STAMP): requirements.lock pyproject.toml client/pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python hatch_build.py # pip would show nothing of it
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e client
 	@touch $@
 
 $(BIN)/pip:

@@ -29,6 +29,7 @@ from headwater.retention import Retention
 from headwater.state.base import Job, Link
 from headwater.state.cohorts_sqlite import SqliteMemberships
 from headwater.state.sqlite import SqliteState
+from headwater.state.webhooks_sqlite import SqliteOutbox
 from headwater.store.clickhouse import ChdbStore
 from headwater.tombstones import Tombstones
 
@@ -52,6 +53,7 @@ class Engine:
         self.reader = FilesReader(settings.log_dir)
         self.catalog = CatalogReader(settings.catalog_path)
         self.memberships = SqliteMemberships(settings.cohorts_path)
+        self.outbox = SqliteOutbox(settings.webhooks_path)
         self.people = People(self.state, self.catalog.excluded)
         self.live = Live(self.reader, self.store, self.state, self.people, self.catalog, self.memberships)
         self.pipeline = Pipeline(
@@ -68,7 +70,9 @@ class Engine:
         self.forgotten: list[bytes] = []
         self.dropped: list[Collection[str]] = []
         self.again: list[str] = []
-        removal = Removal(LogDrain(self.reader, self.state, self.pipeline), self.store, self.state, self.memberships)
+        removal = Removal(
+            LogDrain(self.reader, self.state, self.pipeline), self.store, self.state, self.memberships, self.outbox
+        )
         tombstones = Tombstones(settings.tombstones_path, settings.secret_path)
         self.erasure = Erasure(
             removal,

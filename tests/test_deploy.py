@@ -1,5 +1,6 @@
 """What is in deploy/ can be read, and names only what there is: settings, metrics, pages."""
 
+import json
 import os
 import re
 import stat
@@ -24,6 +25,7 @@ FILES = sorted([*DEPLOY.rglob("*.yaml"), *(ROOT / ".github").rglob("*.yml")])
 SETTINGS = {each.annotation.__metadata__[0].envvar for each in _OPTIONS.values()}
 ELSEWHERE = {
     "HEADWATER_DASHBOARD",
+    "HEADWATER_LOG_FORMAT",
     "HEADWATER_LOG_LEVEL",
     "HEADWATER_START_WAIT",
     "HEADWATER_SECRETS",
@@ -78,9 +80,28 @@ def test_every_setting_past_one_machine_is_documented() -> None:
 def test_only_metrics_that_exist_are_asked_for(server: Server) -> None:
     text = httpx.get(f"{server.url}/metrics", trust_env=False).text
     there = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
-    for path in [DEPLOY / "alerts.yaml", DOCS / "cluster.md", DOCS / "scale.md", *(DOCS / "runbooks").glob("*.md")]:
+    there |= {f"{name}_bucket" for name in there if f"{name}_bucket" in text}
+    dashboard = DEPLOY / "grafana" / "dashboards" / "headwater.json"
+    for path in [
+        dashboard,
+        DEPLOY / "alerts.yaml",
+        DOCS / "cluster.md",
+        DOCS / "scale.md",
+        *(DOCS / "runbooks").glob("*.md"),
+    ]:
         asked = set(re.findall(r"\bheadwater_(?!t\b)[a-z_]+\b", path.read_text()))
         assert asked <= there, path
+
+
+def test_the_dashboards_panels_ask_a_data_source_that_can_be_chosen() -> None:
+    dashboard = json.loads((DEPLOY / "grafana" / "dashboards" / "headwater.json").read_text())
+    assert dashboard["uid"] == "headwater" and dashboard["templating"]["list"][0]["type"] == "datasource"
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    assert {panel["datasource"]["uid"] for panel in panels} == {"${datasource}"}
+    expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    assert all("headwater_" in each and 'job=~"$job"' in each for each in expressions)
+    assert all(panel["description"] and panel["fieldConfig"]["defaults"]["unit"] for panel in panels)
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:

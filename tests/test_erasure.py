@@ -40,7 +40,21 @@ from tools import sampled
 TOKEN, DIGITS = "qzx7731", "4915177317731"
 MAIL, PHONE = f"email:{TOKEN}@example.com", f"phone:+{DIGITS}"
 CAROL, DAVE = "email:carol@example.com", "email:dave@example.com"
-STEPS = ("drain", "resolve", "find", "delete", "links", "people", "claims", "purge", "log", "again", "forget", "close")
+STEPS = (
+    "drain",
+    "resolve",
+    "find",
+    "delete",
+    "links",
+    "people",
+    "claims",
+    "purge",
+    "written",
+    "log",
+    "again",
+    "forget",
+    "close",
+)
 ORDERED = {"subject": "person", "where": {"performed": "ordered", "count": {">=": 1}}}
 NEVER = {"subject": "person", "where": {"not": {"performed": "ordered"}}}
 CALLED = {"subject": "person", "where": {"metric": "calls", "periods": 2, ">=": 3}}

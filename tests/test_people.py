@@ -165,7 +165,7 @@ def test_questions_do_not_wait_for_changes(state: SqliteState) -> None:
     assert asked == [("email:a", "phone:1")]
 
 
-IDENTITIES = [f"{kind}:{n}" for kind in ("email", "phone") for n in range(9)]
+IDENTITIES = [f"{kind}:{n}" for kind in ("email", "phone", "user", "anonymous") for n in range(5)]
 identities = st.sampled_from(IDENTITIES)
 pairs = st.tuples(identities, identities).filter(lambda pair: pair[0] != pair[1])
 small = pytest.MonkeyPatch()

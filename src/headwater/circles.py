@@ -7,7 +7,18 @@ more identities than a profile may have is kept link by link (`_Tangle`), since 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from headwater.rules.connect import CAP, MOST_LINKS, Pair, Reason, join, pair_of, parts, refusal
+from headwater.rules.connect import (
+    CAP,
+    MOST_LINKS,
+    Pair,
+    Reason,
+    is_anonymous,
+    is_shared,
+    join,
+    pair_of,
+    parts,
+    refusal,
+)
 
 LinksOf = Callable[[str, int], Iterable[tuple[Pair, int]]]
 """Links of an identity with their first times, up to so many. Every link that is added stands there already."""
@@ -27,6 +38,7 @@ class Circles:
         self._before: dict[str, tuple[str, ...]] = {}  # what changed since `changes`, as it was then
         self._checked: set[Pair] = set()
         self._others = 0
+        self._devices: Counter[str] = Counter()  # links with devices that many share, at most, by the other identity
         self.shared: set[str] = set()
         """Values that too many share, found so far: all of them, but for such as never connect anyway."""
         self.never: frozenset[str] = frozenset()
@@ -85,7 +97,7 @@ class Circles:
         self._checked.clear()
         concerned = set(identities)
         for identity in concerned & self.shared:
-            if len(list(self._links_of(identity, MOST_LINKS + 1))) <= MOST_LINKS:
+            if not is_shared(identity, _others_of(identity, self._links_of(identity, MOST_LINKS + 1))):
                 self.shared.discard(identity)
         self._count_others()
         whole = self._reached(concerned)
@@ -129,7 +141,8 @@ class Circles:
 
     def _add(self, a: str, b: str, first_ms: int) -> None:
         mine, other = self._sets.get(a), self._sets.get(b)
-        if mine is other and mine is not None and a not in self._tangles and len(mine) + self._others <= MOST_LINKS:
+        is_known = mine is other and mine is not None and a not in self._tangles
+        if is_known and max(self._most_links(a), self._most_links(b)) <= MOST_LINKS and not _names_device(a, b):
             return
         self._look_for_shared((a, b))
         if self.refusal((a, b)):
@@ -146,12 +159,15 @@ class Circles:
     # --- values that many share -------------------------------------------------------------------------------------
 
     def _look_for_shared(self, pair: Pair) -> None:
-        """Counts the links of a pair's identities, where they can be too many."""
-        doubtful = [identity for identity in pair if self._most_links(identity) > MOST_LINKS]
+        """Looks at the links of a pair's identities, where they can be too many."""
+        doubtful = [each for each in pair if is_anonymous(each) or self._most_links(each) > MOST_LINKS]
         if not doubtful or pair in self._checked:
             return
         for identity in doubtful:
             self._links(identity)
+        for one, other in (pair, pair[::-1]):
+            if other in self.shared and is_anonymous(other):
+                self._devices[one] += 1
         if len(self._checked) >= _CHECKED:
             self._checked.clear()
         self._checked.add(pair)
@@ -159,22 +175,28 @@ class Circles:
     def _most_links(self, identity: str) -> int:
         """No fewer than the identity has, counting one that is just coming in."""
         tangle = self._tangles.get(identity)
-        return (tangle.degrees[identity] + 1 if tangle else len(self.of(identity))) + self._others
+        seen = tangle.degrees[identity] + 1 if tangle else len(self.of(identity))
+        return seen + self._others + self._devices[identity]
 
     def _links(self, identity: str) -> list[tuple[Pair, int]]:
         """All links of an identity; none if it is a shared value, which is seen to then."""
         found = list(self._links_of(identity, MOST_LINKS + 1))
-        if len(found) <= MOST_LINKS:
+        others = _others_of(identity, found)
+        if not is_shared(identity, others):
             return found
         if identity not in self.shared and identity not in self.never:
             self.shared.add(identity)
-            self._count_others()
+            if is_anonymous(identity):
+                self._devices.update(others)
+            else:
+                self._count_others()
             self._reconsider((identity,))
         return []
 
     def _count_others(self) -> None:
         """Links of an identity that its set does not show, at most."""
-        self._others = len(self.shared) + len(self.never) + len(self.severed)
+        devices = sum(map(is_anonymous, self.shared))  # these are counted where they are named
+        self._others = len(self.shared) - devices + len(self.never) + len(self.severed)
 
     # --- sets -------------------------------------------------------------------------------------------------------
 
@@ -290,6 +312,14 @@ class _Tangle:
         if known is None:
             self.degrees.update(pair)
         return True
+
+
+def _others_of(identity: str, links: Iterable[tuple[Pair, int]]) -> list[str]:
+    return [b if a == identity else a for (a, b), _ in links]
+
+
+def _names_device(a: str, b: str) -> bool:
+    return is_anonymous(a) or is_anonymous(b)
 
 
 def _unite(unions: dict[str, set[str]], fresh: set[str]) -> None:

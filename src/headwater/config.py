@@ -67,6 +67,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_hours: int = 24
     """How long an `Idempotency-Key`, and the reference of an event whose signal dedupes, is known at least."""
 
+    access_log: bool = False
+    """Whether each answer is a line of the log: method, route, status, time and size."""
+    destinations: Path | None = None
+    """A file (TOML) that says where events go on to; None: nowhere. See docs/destinations.md."""
+    webhooks_allow: tuple[str, ...] = ()
+    """Networks (CIDR) or addresses that are not public, and that webhooks may reach all the same."""
+    webhooks_digest_seconds: int = 60
+    """A webhook is told of rejected events so often at most."""
+
     log_url: str | None = None
     """`kafka://HOST:PORT,…/PREFIX`; with the three below. None: everything lies in the data directory."""
     store_url: str | None = None
@@ -120,6 +129,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cohorts_path(self) -> Path:
         return self.data_dir / "cohorts.db"
+
+    @property
+    def positions_path(self) -> Path:
+        return self.data_dir / "destinations.db"
+
+    @property
+    def webhooks_path(self) -> Path:
+        return self.data_dir / "webhooks.db"
 
     @property
     def claims_path(self) -> Path:

@@ -1,4 +1,5 @@
-"""Events that were sent before: those of a signal with `dedupe_by: reference` whose reference was taken already."""
+"""Events that were sent before: those whose reference was taken already, of a signal with `dedupe_by: reference` or of
+a dialect that always dedupes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +7,7 @@ import msgspec
 
 from headwater.catalog.base import Catalog
 from headwater.claims.base import Hold, claim_key, told_key
-from headwater.dialects.base import Limited
+from headwater.dialects.base import Dialect, Limited
 from headwater.events import Claim, Event, id_text
 from headwater.rules.once import keep_event, recall_event
 from headwater.signals import Signal
@@ -92,13 +93,18 @@ class Duplicates:
         return dedupes
 
     async def sort(
-        self, workspace: str, events: Sequence[Event | None], signals: Sequence[Signal | None], hold: Hold
+        self,
+        workspace: str,
+        dialect: Dialect,
+        events: Sequence[Event | None],
+        signals: Sequence[Signal | None],
+        hold: Hold,
     ) -> Sorted | None:
         """None when no event of the request can be a duplicate. Those that are not are reserved in `hold`.
 
         One of a backfill that was reverted counts as never sent. Raises UnavailableError.
         """
-        keys = _keys(workspace, events, signals)
+        keys = _keys(workspace, dialect, events, signals)
         if not keys:
             return None
         known = await hold.take(keys.values(), void=lambda value: self._is_reverted(workspace, value))
@@ -127,12 +133,18 @@ class Duplicates:
         return backfill is not None and backfill.status == "reverted"
 
 
-def _keys(workspace: str, events: Sequence[Event | None], signals: Sequence[Signal | None]) -> dict[int, bytes]:
-    """The claims of the events that have a reference to be known by."""
+def _keys(
+    workspace: str, dialect: Dialect, events: Sequence[Event | None], signals: Sequence[Signal | None]
+) -> dict[int, bytes]:
+    """The claims of the events that have a reference to be known by.
+
+    One of a dialect that dedupes is known by it whatever its signal; no signal's id is a dialect's name.
+    """
     keys: dict[int, bytes] = {}
     for index, (event, signal) in enumerate(zip(events, signals, strict=True)):
-        if event is not None and signal is not None and signal.dedupe_by and event.reference:
-            keys[index] = claim_key(workspace, "reference", f"{signal.id}\0{event.reference}")
+        if event is not None and signal is not None and event.reference and (dialect.dedupes or signal.dedupe_by):
+            within = dialect.name if dialect.dedupes else signal.id
+            keys[index] = claim_key(workspace, "reference", f"{within}\0{event.reference}")
     return keys
 
 

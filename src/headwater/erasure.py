@@ -11,6 +11,7 @@ A job of these steps, each of which bears to be done again after a crash:
     people    members and their changes; live membership forgets them
     claims    what was answered to the requests that brought them
     purge     the files of parts that were replaced, and the pages that SQLite keeps aside
+    written   what destinations have written, as far as those can take it out
     log       its segments
     again     whether a replay under way brought something back meanwhile: from `drain` on
     forget    the job's own knowledge of them
@@ -56,7 +57,8 @@ Forget = Callable[[Collection[bytes]], object]
 
 class Erasure:
     """The work. `claimed` is `log.base.Reader.claimed`, `replay_ms` as REPLAY_MS, `most` as `removal.MOST`; `again` has
-    live membership made anew from what is stored of a workspace."""
+    live membership made anew from what is stored of a workspace; `written` takes people out of what was delivered, as
+    `destinations.all.Destinations.erase` does."""
 
     kind: JobKind = "erasure"
 
@@ -73,6 +75,7 @@ class Erasure:
         replay_ms: int = REPLAY_MS,
         again: Callable[[str], None] = lambda _: None,
         most: int = MOST,
+        written: Callable[[str, Collection[str], int], bool] = lambda *_: True,
     ) -> None:
         self._removal = removal
         self._state = state
@@ -85,6 +88,7 @@ class Erasure:
         self._replay_ms = replay_ms
         self._again = again
         self._most = most
+        self._written = written
         self._steps: dict[str, Callable[[Job], Job]] = {
             "drain": self._drain,
             "resolve": self._resolve,
@@ -94,6 +98,7 @@ class Erasure:
             "people": self._drop_people,
             "claims": self._erase_claims,
             "purge": self._purge,
+            "written": self._erase_written,
             "log": self._await_log,
             "again": self._look_again,
             "forget": self._forget,
@@ -206,7 +211,11 @@ class Erasure:
         return replace(job, step="purge")
 
     def _purge(self, job: Job) -> Job:
-        return replace(job, step="log") if self._removal.purge(job) else job
+        return replace(job, step="written") if self._removal.purge(job) else job
+
+    def _erase_written(self, job: Job) -> Job:
+        gone = self._written(job.workspace, job.about["identities"], job.about["at_ms"])
+        return replace(job, step="log") if gone else job
 
     def _await_log(self, job: Job) -> Job:
         return replace(job, step="again") if self._removal.trimmed(job.about["position"]) else job

@@ -15,12 +15,13 @@ from headwater.catalog.base import Catalog
 from headwater.claims.base import Hold
 from headwater.config import Windows
 from headwater.dialects.base import BodyError, Dialect, Fault, Limited, Limits, Receipt, Request, cut, dotted
+from headwater.drafts import Drafts, Wanted
 from headwater.duplicates import Duplicates
 from headwater.events import Batch, Claim, Event, Lane, Part, event_ids, id_text, new_batch_id, received_ms
 from headwater.log.base import Appender, Reader
 from headwater.outcomes import Reason
 from headwater.quotas.base import Quotas
-from headwater.rules.lane import place
+from headwater.rules.lane import corrected, place
 from headwater.rules.quota import Grant, Want, reset_ms, window_of
 from headwater.rules.schema import Fault as SchemaFault
 from headwater.rules.values import path_of, value_of
@@ -45,6 +46,8 @@ class Draft(msgspec.Struct, gc=False):
     places: Sequence[int]
     """Where each event stood in the request as it was sent."""
     faults: list[Fault]
+    wanted: Wanted = msgspec.field(default_factory=Wanted)
+    """Signals to be made if the request is taken."""
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
@@ -87,6 +90,7 @@ class Intake:
         self._quotas = quotas
         self._log = log
         self._windows = windows
+        self._drafts = Drafts(catalog)
         self._duplicates = Duplicates(catalog)
         self._steps: tuple[Callable[[Draft], None], ...] = (
             self._resolve,
@@ -108,6 +112,8 @@ class Intake:
         faults = sorted(draft.faults, key=lambda fault: fault.index)
         if faults and (not order.lenient or not (draft := _without_faulty(draft)).events):
             return Refusal(faults)
+        if draft.wanted.signals and (left := self._make(draft)):
+            return Refusal(left)
         return await self._admit(draft, order, faults)
 
     def judge(self, workspace: str, dialect: Dialect, events: Sequence[Event]) -> list[Fault]:
@@ -121,26 +127,47 @@ class Intake:
     # --- the steps -------------------------------------------------------------------------------------------------
 
     def _resolve(self, draft: Draft) -> None:
-        """Every event names a signal that is known and active."""
+        """Every event names a signal that is known and active, or one that waits for approval."""
         known, signals = self._catalog.signals_of(draft.workspace), draft.signals
         for index, event in enumerate(draft.events):
             if event is None:
                 continue
             signal = known.get(event.signal)
-            if signal is None or not signal.active:
-                field = draft.dialect.signal_field
-                text = f"is not a known event: '{cut(event.signal, 100)}'"
-                draft.faults.append(Fault(index, (field,), "unknown_signal", text))
-            else:
+            if signal is None or not signal.active or signal.draft:
+                signal = self._found(draft, index, event)
+            if signal is not None:
                 event.signal_id = signal.id
                 signals[index] = signal
+
+    def _found(self, draft: Draft, index: int, event: Event) -> Signal | None:
+        """The signal of an event that does not just name it; a fault where there is none that may be sent."""
+        signal = self._drafts.find(draft.workspace, draft.dialect, event.signal, draft.wanted)
+        if signal is None or not signal.active:
+            draft.faults.append(_unknown(draft, index, event))
+            return None
+        event.signal = signal.slug
+        if signal.draft:
+            event.reason, event.detail = Reason.SIGNAL_DRAFT, f"'{signal.slug}' waits for approval"
+        return signal
+
+    def _make(self, draft: Draft) -> list[Fault]:
+        """Makes the signals that its events want; the faults of those whose signal could not be made."""
+        wanted = draft.wanted
+        for event, signal in zip(draft.events, draft.signals, strict=True):
+            if event is not None and signal is not None and not signal.id:
+                wanted.events.setdefault(signal.slug, []).append(event)
+        left = self._drafts.make(draft.workspace, wanted) if wanted.events else []
+        at = {id(event): place for event, place in zip(draft.events, draft.places, strict=True)}
+        return [_unknown(draft, at[id(event)], event) for event in left]
 
     def _choose_version(self, draft: Draft) -> None:
         """The schema version it names is published; "latest" becomes a number (or null without a schema)."""
         for index, (event, signal) in enumerate(zip(draft.events, draft.signals, strict=True)):
             if event is None or signal is None:
                 continue
-            if event.schema_version is None:
+            if signal.draft:
+                event.schema_version = None
+            elif event.schema_version is None:
                 event.schema_version = signal.latest
             elif not self._catalog.has_version(signal.id, event.schema_version):
                 text = f"{event.schema_version} is not a published version of '{signal.slug}'"
@@ -189,8 +216,10 @@ class Intake:
     async def _admit(self, draft: Draft, order: Order, faults: list[Fault]) -> Admitted:
         """`faults`: of the events that were left out of the draft."""
         sorted_ = None
-        if self._duplicates.possible(draft.workspace):
-            sorted_ = await self._duplicates.sort(draft.workspace, draft.events, draft.signals, order.hold)
+        if draft.dialect.dedupes or self._duplicates.possible(draft.workspace):
+            sorted_ = await self._duplicates.sort(
+                draft.workspace, draft.dialect, draft.events, draft.signals, order.hold
+            )
         rest = _only(draft, sorted_.rest) if sorted_ else draft
         wants, whole = _wants(rest), draft.dialect.limits_whole and not order.lenient
         window = self._quotas.window(draft.received_ms)
@@ -238,6 +267,7 @@ class Intake:
         migration: list[Event] = []
         windows, received, old_migrates = self._windows, draft.received_ms, draft.dialect.old_migrates
         places, migrating, all_migrate = draft.places, draft.request.migrating, bool(backfill)
+        sent_ms = draft.request.sent_ms
         for index, event in zip(chosen, taken, strict=True):
             migrates = all_migrate or places[index] in migrating
             if migrates:
@@ -246,9 +276,11 @@ class Intake:
             if event.occurred_ms is None:
                 event.occurred_ms = received
             else:
+                if sent_ms and (sent := sent_ms.get(places[index])) is not None:
+                    event.occurred_ms = corrected(event.occurred_ms, sent, received)
                 lane, reason = place(windows, event.occurred_ms, received, migrates, old_migrates)
                 migrates = lane is Lane.MIGRATION
-                if reason is not None:
+                if reason is not None and event.reason != Reason.SIGNAL_DRAFT:
                     event.reason, event.detail = reason, ""
             (migration if migrates else realtime).append(event)
         lanes = ((Lane.REALTIME, realtime), (Lane.MIGRATION, migration))
@@ -258,6 +290,11 @@ class Intake:
 def _draft(workspace: str, dialect: Dialect, request: Request) -> Draft:
     events, now = request.events, clock.now_ms()
     return Draft(workspace, dialect, request, now, events, [None] * len(events), range(len(events)), request.faults)
+
+
+def _unknown(draft: Draft, index: int, event: Event) -> Fault:
+    text = f"is not a known event: '{cut(event.signal, 100)}'"
+    return Fault(index, (draft.dialect.signal_field,), "unknown_signal", text)
 
 
 def _by_schema(draft: Draft) -> dict[tuple[str, int], list[int]]:

@@ -24,6 +24,9 @@ class Reason(StrEnum):
     SCHEMA_VIOLATION = "schema_violation"
     """Its data does not fit the schema version it names, and the signal quarantines."""
 
+    SIGNAL_DRAFT = "signal_draft"
+    """Nobody has approved its signal, which was made because an event named it."""
+
     METRIC_VALUE_MISSING = "metric_value_missing"
     """Its signal is a metric, and where the number should be in its data is none, or one too big."""
 

@@ -26,6 +26,7 @@ from headwater.rules.turns import TurnPolicy, next_turn
 from headwater.state.base import Cursor, Link, Plan, State
 from headwater.store.base import Block, Store
 from headwater.store.rows import links_of, rows_of
+from headwater.tracing import span
 
 BLOCK_BYTES = 32 << 20
 """A block is closed once its lines are this big, whatever it counts, so that memory stays bounded."""
@@ -269,8 +270,10 @@ class Pipeline:
         return _Work(Plan(lane, block, start, end, months_of(records)), records)
 
     def _insert(self, plan: Plan, records: Sequence[Record]) -> None:
-        chunks = [rows_of(record, plan.block) for record in records]
-        self._store.insert(Block(plan.lane, plan.block, chunks, sum(record.count for record in records)))
+        count = sum(record.count for record in records)
+        with span("store.block", headwater__lane=plan.lane.value, headwater__block=plan.block, headwater__events=count):
+            chunks = [rows_of(record, plan.block) for record in records]
+            self._store.insert(Block(plan.lane, plan.block, chunks, count))
         self._probe("inserted")
 
     def _commit(self, work: _Work, upcoming: _Work | None = None) -> None:

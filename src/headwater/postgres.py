@@ -60,6 +60,7 @@ class Kind(IntEnum):
     LINKS = 0x68770005
     WATCH = 0x68770006
     PRUNE = 0x68770007
+    CHANGES = 0x68770008
 
 
 def statements(path: Path) -> dict[str, str]:

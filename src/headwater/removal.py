@@ -21,6 +21,7 @@ from headwater.events import Lane
 from headwater.rules.connect import Pair
 from headwater.state.base import Gone, Job, Span, State
 from headwater.state.cohorts import Memberships
+from headwater.state.webhooks import Outbox
 from headwater.store.base import Store
 
 PIECE = 50_000
@@ -32,11 +33,12 @@ MOST = 1_000_000
 class Removal:
     """The steps. `step` of a job is done by one of these, or says by its answer that it has to be asked again."""
 
-    def __init__(self, drain: Drain, store: Store, state: State, memberships: Memberships) -> None:
+    def __init__(self, drain: Drain, store: Store, state: State, memberships: Memberships, outbox: Outbox) -> None:
         self._drain = drain
         self._store = store
         self._state = state
         self._memberships = memberships
+        self._outbox = outbox
         self._seen: dict[str, int] = {}
         """By job, of how many batches it was seen that they are gone."""
 
@@ -123,7 +125,7 @@ class Removal:
 
     def wipe(self) -> bool:
         """The same for the state's files alone."""
-        return self._state.wipe() and self._memberships.wipe()
+        return self._state.wipe() and self._memberships.wipe() and self._outbox.wipe()
 
     def trimmed(self, place: Place) -> bool:
         """Whether the log has nothing any more from before a place."""

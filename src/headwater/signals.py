@@ -9,6 +9,8 @@ Enforcement = Literal["quarantine", "reject"]
 Aggregation = Literal["sum", "count", "avg", "min", "max"]
 Period = Literal["hour", "day", "week", "month"]
 DedupeBy = Literal["reference"]
+UnknownSignals = Literal["refuse", "draft"]
+"""What becomes of an event whose signal there is not: it is refused, or waits for the signal's approval."""
 
 DEFAULT_LIMITS: dict[str, int] = {"event": 100, "metric": 1000, "state": 30}
 """Events a UTC minute, by signal type, unless the signal sets its own (source: Bigmind, Rate Limiting)."""
@@ -41,6 +43,8 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
     """By what an event that comes again is known; None: each event is one of its own."""
     retention_days: int | None = None
     """How long after it occurred an event is kept; None: for ever."""
+    draft: bool = False
+    """It was made by an event that named it, and waits for somebody's approval. Its events are rejected until then."""
 
 
 class SchemaVersion(msgspec.Struct, frozen=True, gc=False):

@@ -27,6 +27,7 @@ from headwater.rules.profile import profile_id
 from headwater.rules.rollup import period_start
 from headwater.signals import Signal
 from headwater.state.cohorts import Change
+from headwater.state.webhooks import Attempt, Delivery, Webhook
 from headwater.store.base import Store
 from headwater.tail import Pending
 
@@ -38,7 +39,8 @@ class Step(msgspec.Struct, frozen=True):
     """Something that happened to an event, or that it led to."""
 
     step: str
-    """received, waiting, validated, rejected, stored, replayed, backfill, profile, metric, state, cohort."""
+    """received, waiting, validated, rejected, stored, replayed, backfill, profile, metric, state, cohort,
+    webhook."""
     at: str | None
     """When, where that is known."""
     text: str
@@ -81,6 +83,14 @@ class Caused(Protocol):
     def caused(self, workspace: str, event_id: str) -> Sequence[tuple[str, Change]]: ...
 
 
+class Delivered(Protocol):
+    """What of `state.webhooks.Outbox` is asked here."""
+
+    def caused(self, workspace: str, event_id: str) -> Sequence[tuple[Webhook, Delivery]]: ...
+
+    def attempts(self, number: int) -> Sequence[Attempt]: ...
+
+
 class Traces:
     """The questions. Every one is about one workspace and sees nothing of another. Safe to use from threads."""
 
@@ -92,6 +102,7 @@ class Traces:
         people: People,
         catalog: Definitions,
         memberships: Caused,
+        outbox: Delivered,
         reader: Records,
         tail: Pending,
         dialects: Iterable[Dialect],
@@ -102,6 +113,7 @@ class Traces:
         self._people = people
         self._catalog = catalog
         self._memberships = memberships
+        self._outbox = outbox
         self._reader = reader
         self._tail = tail
         self._dates = {dialect.name: dialect.date_field for dialect in dialects}
@@ -183,6 +195,21 @@ class Traces:
             yield self._state(workspace, row, bool(connected))
         for name, change in self._memberships.caused(workspace, row.event_id):
             yield _cohort(name, change)
+        for webhook, delivery in self._outbox.caused(workspace, row.event_id):
+            yield from self._webhook(webhook, delivery)
+
+    def _webhook(self, webhook: Webhook, delivery: Delivery) -> Iterator[Step]:
+        """Each attempt; before the first one, that it waits."""
+        about = {"id": webhook.id, "message": delivery.id, "type": delivery.type, "delivery": delivery.status}
+        attempts = self._outbox.attempts(delivery.number)
+        for each in attempts:
+            facts = about | {"status": each.status, "error": each.error or None, "ms": each.took_ms}
+            said = each.error or f"taken with {each.status}"
+            text = f"{delivery.type} was sent to the webhook {webhook.id}: {said}"
+            yield Step("webhook", clock.to_iso(each.at_ms), text, facts)
+        if not attempts:
+            facts = about | {"status": None, "error": None, "ms": None}
+            yield Step("webhook", None, f"{delivery.type} waits to be sent to the webhook {webhook.id}", facts)
 
     def _state(self, workspace: str, row: _Stored, counts: bool) -> Step:
         """Whether its value is its profile's state now, or a newer one took its place."""

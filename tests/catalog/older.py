@@ -4,7 +4,7 @@ from pathlib import Path
 
 import apsw
 
-from headwater.catalog import database
+from headwater.catalog import chain, database
 from headwater.rules.ids import key_digest, new_key
 
 SECRET = b"s" * 32
@@ -15,10 +15,11 @@ _MIGRATIONS = sorted((Path(database.__file__).parent / "migrations").glob("*.sql
 
 _ROWS = """
 INSERT INTO workspace (id, name, default_region, created_ms) VALUES ('ws_K3n9QpZ1', 'acme', 'IN', 1000);
-INSERT INTO signal VALUES ('sig_bFyqj0qg', 'ws_K3n9QpZ1', 'calls', 'API calls', 'metric', 1, NULL, 'quarantine', 'sum',
-    'day', 'usage.calls', NULL, 1001, 0);
-INSERT INTO signal VALUES ('sig_gone0000', 'ws_K3n9QpZ1', 'gone', 'Gone', 'event', 0, 7, 'reject', NULL, NULL, NULL,
-    NULL, 999, 1);
+INSERT INTO signal (id, workspace, slug, name, type, active, rate_limit, enforcement, aggregation, period, value,
+    preset, created_ms, archived)
+VALUES ('sig_bFyqj0qg', 'ws_K3n9QpZ1', 'calls', 'API calls', 'metric', 1, NULL, 'quarantine', 'sum', 'day',
+    'usage.calls', NULL, 1001, 0),
+    ('sig_gone0000', 'ws_K3n9QpZ1', 'gone', 'Gone', 'event', 0, 7, 'reject', NULL, NULL, NULL, NULL, 999, 1);
 INSERT INTO schema_version VALUES ('sig_bFyqj0qg', 1, '{"required": ["a"]}', 1003);
 INSERT INTO schema_version VALUES ('sig_bFyqj0qg', 2, '{}', 1004);
 """
@@ -33,7 +34,7 @@ _AUDIT = (
 
 
 def make(path: Path, version: int) -> int:
-    """A catalog that has seen the first `version` migrations, 1 to 3; returns how many rows its audit has."""
+    """A catalog that has seen the first `version` migrations; returns how many rows its audit has."""
     connection = apsw.Connection(str(path))
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     with connection:
@@ -60,3 +61,17 @@ def _fill(connection: apsw.Connection, version: int) -> None:
         connection.execute("UPDATE audit SET address = '203.0.113.7' WHERE id = 2")
     if version >= 3:
         connection.execute("UPDATE workspace SET never_connect = '[\"email:no@x.example\"]', max_identities = 7")
+    if version >= 4:
+        _chain(connection)
+
+
+def _chain(connection: apsw.Connection) -> None:
+    hash, seal = chain.BEGIN, chain.begun(SECRET)
+    rows = connection.execute(
+        "SELECT id, workspace, actor, action, target, detail, at_ms, address FROM audit"
+    ).fetchall()
+    for row in rows:
+        hash = chain.hash_of(SECRET, hash, chain.row_of(row))
+        seal = chain.seal_of(SECRET, seal, hash)
+        connection.execute("UPDATE audit SET hash = ? WHERE id = ?", (hash, row[0]))
+    connection.execute("UPDATE audit_end SET seal = ?", (seal,))

@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from catalog.older import GONE, KEY, SECRET, SIGNAL, WORKSPACE, make
-from headwater.catalog.base import Contents, NewSignal, WorkspaceChanges
+from headwater.catalog.base import Approval, Contents, NewSignal, WorkspaceChanges
 from headwater.catalog.database import VERSION
 from headwater.catalog.reading import CatalogReader
 from headwater.catalog.sqlite import SqliteCatalog
@@ -46,7 +46,8 @@ def test_what_was_there_answers(tmp_path: Path, version: int) -> None:
     assert principal is not None and principal.workspace == WORKSPACE
     signal = catalog.signal(WORKSPACE, "calls")
     assert signal is not None and (signal.id, signal.latest, signal.value) == (SIGNAL, 2, "usage.calls")
-    assert (signal.dedupe_by, signal.retention_days) == (None, None)
+    assert (signal.dedupe_by, signal.retention_days, signal.draft) == (None, None, False)
+    assert workspace.unknown_signals == "refuse"
     assert catalog.signal(WORKSPACE, "gone") is None
     assert not catalog.validator(SIGNAL, 1).ok({}) and catalog.validator(SIGNAL, 2).ok({})
     assert catalog.backfills(WORKSPACE) == []
@@ -69,6 +70,9 @@ def test_it_goes_on_from_there(tmp_path: Path, version: int) -> None:
     catalog.update_workspace("me", WORKSPACE, WorkspaceChanges(max_identities=9))
     new = NewSignal(name="kept", type="event", dedupe_by="reference", retention_days=30)
     kept = catalog.create_signal("me", WORKSPACE, new)
+    catalog.ensure_signals(WORKSPACE, [NewSignal(name="sent", slug="sent", type="event", draft=True)])
+    assert reader.signals_of(WORKSPACE)["sent"].draft
+    assert not catalog.approve_signal("me", WORKSPACE, "sent", Approval()).draft
     standing = catalog.standing_backfill(WORKSPACE, now_ms())
     assert reader.signals_of(WORKSPACE)["kept"] == kept
     assert (kept.dedupe_by, kept.retention_days) == ("reference", 30)
@@ -77,7 +81,7 @@ def test_it_goes_on_from_there(tmp_path: Path, version: int) -> None:
     catalog.close()
     again = SqliteCatalog(path, SECRET)
     assert again.backfills(WORKSPACE) == [standing, made]
-    assert len(again.audit(WORKSPACE, 100)) == rows + 4
+    assert len(again.audit(WORKSPACE, 100)) == rows + 6
     again.close()
     contents_of(path, tmp_path)
 

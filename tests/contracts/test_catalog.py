@@ -15,6 +15,7 @@ import pytest
 from headwater.catalog.base import (
     ALL_SCOPES,
     WORKSPACE_SCOPES,
+    Approval,
     Catalog,
     Chain,
     Examined,
@@ -347,6 +348,41 @@ def test_dedupe_and_retention_are_set_and_cleared(catalog: Catalog, workspace: s
     cleared = catalog.update_signal(ME, workspace, "a", SignalChanges(dedupe_by=None, retention_days=None))
     assert (cleared.dedupe_by, cleared.retention_days) == (None, None)
     assert reopen().signal(workspace, "a") == cleared
+
+
+def test_signals_that_were_sent_are_made_once(catalog: Catalog, workspace: str, reopen: Open) -> None:
+    draft = NewSignal(name="Sent", slug="sent", type="event", rate_limit=None, draft=True)
+    built_in = NewSignal(name="Page", slug="page", type="event", rate_limit=None, preset="segment")
+    made = catalog.ensure_signals(workspace, [draft, built_in])
+    assert {slug: signal.draft for slug, signal in made.items()} == {"sent": True, "page": False}
+    assert catalog.ensure_signals(workspace, [draft]) == {"sent": made["sent"]}
+    other = reopen()
+    assert other.ensure_signals(workspace, [built_in, draft]) == made
+    actions = [(change.action, change.actor) for change in catalog.audit(workspace, 2)]
+    assert actions == [("signal.create", "gateway")] * 2
+    catalog.archive_signal(ME, workspace, "sent")
+    assert catalog.is_taken(workspace, "sent") and not catalog.is_taken(workspace, "never")
+    assert catalog.ensure_signals(workspace, [draft, built_in]).keys() == {"page"}
+
+
+def test_a_draft_becomes_a_signal_of_any_type(catalog: Catalog, workspace: str, reopen: Open) -> None:
+    catalog.ensure_signals(workspace, [NewSignal(name="Sold", slug="sold", type="event", rate_limit=None, draft=True)])
+    with pytest.raises(InvalidError, match="'value' is required"):
+        catalog.approve_signal(ME, workspace, "sold", Approval(type="state"))
+    state = Approval(type="state", value="plan", name="Plan")
+    approved = catalog.approve_signal(ME, workspace, "sold", state)
+    assert (approved.draft, approved.type, approved.value, approved.name) == (False, "state", "plan", "Plan")
+    assert reopen().signal(workspace, "sold") == approved == catalog.signal(workspace, "sold")
+    with pytest.raises(ConflictError):
+        catalog.approve_signal(ME, workspace, "sold", Approval())
+    with pytest.raises(NotFoundError):
+        catalog.approve_signal(ME, workspace, "never", Approval())
+
+
+def test_a_workspace_says_what_becomes_of_unknown_signals(catalog: Catalog, workspace: str, reopen: Open) -> None:
+    assert catalog.workspace(workspace).unknown_signals == "refuse"
+    changed = catalog.update_workspace(ME, workspace, WorkspaceChanges(unknown_signals="draft"))
+    assert changed.unknown_signals == "draft" == reopen().workspace(workspace).unknown_signals
 
 
 def test_signals_stay_in_their_workspace(catalog: Catalog, workspace: str) -> None:

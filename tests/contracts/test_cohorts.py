@@ -590,3 +590,19 @@ def test_who_is_erased_was_never_there(kept: Memberships, path: Path) -> None:
     assert kept.wipe()
     if isinstance(kept, SqliteMemberships):  # where the bytes are a server's, they go when it reuses their place
         assert not any(ADA.encode() in each.read_bytes() for each in path.parent.iterdir())
+
+
+def test_all_changes_are_read_by_their_numbers(kept: Memberships) -> None:
+    for id_, workspace in (("coh_00000001", WORKSPACE), ("coh_00000002", "ws_zyxwvuts")):
+        kept.add(Cohort(id_, workspace, f"all {id_}", {}, 1))
+    assert kept.newest() == 0 and kept.news(0, 9) == []
+    entered, left = Change("coh_00000001", ADA, 5, True, "event", "e1"), Change("coh_00000001", ADA, 6, False, "clock")
+    other = Change("coh_00000002", BOB, 6, True, "profile")
+    kept.apply([entered, left])
+    kept.apply([other])
+    first, second, third = kept.news(0, 9)
+    assert [each.change for each in (first, second, third)] == [entered, left, other]
+    assert (third.workspace, third.name) == ("ws_zyxwvuts", "all coh_00000002")
+    assert kept.news(first.number, 1) == [second] and kept.newest() == third.number
+    kept.erase("ws_zyxwvuts", [BOB])
+    assert kept.news(second.number, 9) == [] and kept.newest() == third.number

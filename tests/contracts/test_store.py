@@ -14,10 +14,12 @@ import pytest
 
 import services
 from blocks import WORKSPACE, batch_of_rows, block_of
+from headwater.clock import HOUR_MS
 from headwater.errors import StartError
 from headwater.events import Batch, Lane, event_ids, month_of, received_ms
 from headwater.store import asking, schema
 from headwater.store.base import Block, Store
+from headwater.store.blocks import Share, Window, rows_of, shares_of
 from headwater.store.clickhouse import ChdbStore
 from headwater.store.server import REPLACED_SECONDS, ServerStore
 
@@ -120,6 +122,44 @@ def test_lines_of_an_older_headwater_have_no_value(store: Store) -> None:
         event_ids(batch.id, 1)[0]: None,
         event_ids(newer.id, 1)[0]: "12.5",
     }
+
+
+def test_the_rows_of_a_run_of_blocks(store: Store) -> None:
+    text = 'quote " back \\ line \n astral 😀'
+    whole = {"name": text, "reference": "", "schema_version": 7, "occurred_ms": -1, "detail": text, "value": "1.5"}
+    batches = [batch_at(NOVEMBER, 3), batch_of_rows([["email:a@x.y", "account:" + text]], DECEMBER, **whole)]
+    store.insert(block_of([*batches, batch_at(NOVEMBER - 1, 1)], 2))
+    store.insert(block_of([batch_at(NOVEMBER, 2)], 3))
+    store.insert(block_of([batch_at(NOVEMBER, 5)], 4))
+    store.insert(block_of([batch_of_rows([["account:other"]], lane=Lane.MIGRATION)], 2))
+    found = rows_of(store, Lane.REALTIME, 2, 3)
+    assert [(row.block, row.event_id) for row in found] == sorted((row.block, row.event_id) for row in found)
+    assert [row.block for row in found] == [2] * 5 + [3] * 2
+    [row] = [row for row in found if row.name]
+    assert {name: getattr(row, name) for name in whole} == whole
+    assert (row.event_id, row.lane, row.workspace) == (event_ids(batches[1].id, 1)[0], Lane.REALTIME, WORKSPACE)
+    assert (row.identities, row.data) == (["email:a@x.y", "account:" + text], '{"n":1}')
+    assert (row.reason, row.dialect, row.backfill_id, row.replayed_ms) == ("", "bik", "", 0)
+    assert rows_of(store, Lane.REALTIME, 2, 3, WORKSPACE) == found
+    december = Window(DECEMBER - DECEMBER % HOUR_MS, HOUR_MS)
+    assert rows_of(store, Lane.REALTIME, 2, 3, "ws_another1") == rows_of(store, Lane.REALTIME, 5, 9) == []
+    assert [each.event_id for each in rows_of(store, Lane.REALTIME, 1, 9, window=december)] == [row.event_id]
+
+
+def test_the_windows_of_a_run_of_blocks(store: Store) -> None:
+    edge = NOVEMBER - NOVEMBER % HOUR_MS
+    store.insert(block_of([batch_at(edge - 1, 2), batch_at(edge, 3)], 1))
+    replayed = block_of([batch_of_rows([["email:a@x.y"]], NOVEMBER)], 2).chunks[0].replace(b",null]\n", b",null,%d]\n")
+    store.insert(Block(Lane.REALTIME, 2, [replayed % (edge + 5 * HOUR_MS)], 1))
+    store.insert(block_of([batch_at(edge + 7, 1)], 3))
+    assert shares_of(store, Lane.REALTIME, 1, 2, HOUR_MS, WORKSPACE) == [
+        Share(1, edge - HOUR_MS, 2, edge - 1),
+        Share(1, edge, 3, edge),
+        Share(2, edge + 5 * HOUR_MS, 1, edge + 5 * HOUR_MS),
+    ]
+    assert shares_of(store, Lane.REALTIME, 3, 9, HOUR_MS) == [Share(3, edge, 1, edge + 7)]
+    assert shares_of(store, Lane.REALTIME, 1, 9, HOUR_MS, "ws_another1") == []
+    assert shares_of(store, Lane.MIGRATION, 1, 9, HOUR_MS) == []
 
 
 def test_null_and_the_latest_moment(store: Store) -> None:

@@ -14,6 +14,9 @@ FATES = ("through", "request lost", "request cut", "answer lost", "answer cut")
 class Lossy:
     """Listens on `port`, and connects each caller with the server behind it. Close it."""
 
+    FATES: tuple[str, ...] = FATES
+    """The first is to pass."""
+
     def __init__(self, target: int, lost: float, seed: int) -> None:
         """`lost`: the share of requests that come to nothing, or whose answer does."""
         self._target = target
@@ -43,7 +46,7 @@ class Lossy:
             server = socket.create_connection(("127.0.0.1", self._target), timeout=60)
             client.settimeout(120)
             with server:
-                while (request := _message(client)) and self._pass(request, client, server):
+                while (request := message(client)) and self._pass(request, client, server):
                     pass
 
     def _pass(self, request: bytes, client: socket.socket, server: socket.socket) -> bool:
@@ -55,7 +58,7 @@ class Lossy:
             server.sendall(request[: int(part * len(request))])
             return False
         server.sendall(request)
-        answer = _message(server)
+        answer = message(server)
         if fate == "answer lost" or not answer:
             return False
         if fate == "answer cut":
@@ -66,12 +69,12 @@ class Lossy:
 
     def _fate(self) -> tuple[str, float]:
         with self._lock:
-            fate = self._random.choice(FATES[1:]) if self._random.random() < self._lost else FATES[0]
+            fate = self._random.choice(self.FATES[1:]) if self._random.random() < self._lost else self.FATES[0]
             self.fates[fate] += 1
             return fate, self._random.random()
 
 
-def _message(connection: socket.socket) -> bytes:
+def message(connection: socket.socket) -> bytes:
     """The next whole message; what came of it when the other side closes in its middle, so nothing at its end."""
     received = b""
     while True:

@@ -88,6 +88,8 @@ def test_the_place_of_what_measures_nothing_and_of_a_date() -> None:
     assert {dialect.name: place_in(Reason.OUTSIDE_REALTIME_WINDOW, "", dialect.date_field) for dialect in DIALECTS} == {
         "bik": "createdAt",
         "bigmind": "timestamp",
+        "segment": "timestamp",
+        "cloudevents": "time",
     }
     assert place_in(Reason.TIMESTAMP_IN_FUTURE, "", "timestamp") == "timestamp"
 

@@ -118,6 +118,7 @@ def test_a_signal_is_made_shown_changed_and_archived(acme: httpx.Client) -> None
         "retention_days": None,
         "latest_version": None,
         "preset": None,
+        "draft": False,
         "created_at": "",
     }
     assert made(acme.get("/v1/signals/visited-docs"), 200) == signal

@@ -27,6 +27,7 @@ EXPOSED = {
     "x-ratelimit-limit",
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
+    "x-request-id",
 }
 ACCEPTED = {"authorization", "content-type", "content-encoding", "prefer", "idempotency-key", "headwater-backfill"}
 

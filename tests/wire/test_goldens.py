@@ -1,4 +1,5 @@
-"""Every request, response, error, header and table row of the two documents, over a real socket."""
+"""Every request, response, error, header and table row of the documents, over a real socket; and what our own guides
+say of the other dialects."""
 
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from wire.goldens import Case, load
 from wire.scene import Scene
 
 HERE = Path(__file__).parent
-CASES = [(folder, case) for folder in ("bik", "bigmind") for case in load(HERE / folder)]
+FOLDERS = ("bik", "bigmind", "segment", "cloudevents")
+CASES = [(folder, case) for folder in FOLDERS for case in load(HERE / folder)]
 
 
 @pytest.mark.parametrize("case", [case for _, case in CASES], ids=[f"{folder}: {case.name}" for folder, case in CASES])

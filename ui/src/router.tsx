@@ -78,6 +78,16 @@ const backfill = createRoute({
   path: "/backfills/$id",
   component: lazyRouteComponent(() => import("@/pages/backfills/BackfillPage"), "BackfillPage"),
 });
+const webhooks = createRoute({
+  ...page,
+  path: "/webhooks",
+  component: lazyRouteComponent(() => import("@/pages/webhooks/WebhooksPage"), "WebhooksPage"),
+});
+const webhook = createRoute({
+  ...page,
+  path: "/webhooks/$id",
+  component: lazyRouteComponent(() => import("@/pages/webhooks/WebhookPage"), "WebhookPage"),
+});
 const event = createRoute({
   ...page,
   path: "/events/$id",
@@ -102,6 +112,8 @@ const pages = [
   profile,
   backfills,
   backfill,
+  webhooks,
+  webhook,
   settings,
 ];
 

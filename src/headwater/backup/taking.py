@@ -42,7 +42,7 @@ class Source(msgspec.Struct, frozen=True):
         """Of the files to be taken, in bytes, about."""
         here = self.settings
         whole = (here.catalog_path, here.claims_path, here.log_dir)
-        frozen = (here.state_path.name, here.cohorts_path.name, here.store_dir.name)
+        frozen = (here.state_path.name, here.cohorts_path.name, here.webhooks_path.name, here.store_dir.name)
         return [size for path in (*whole, *(self.frozen / name for name in frozen)) for size in _sizes(path)]
 
 
@@ -141,6 +141,7 @@ class _Taking:
             raise CorruptionError(f"{settings.state_path} is gone: without it nobody knows what of the log is stored")
         self._database("state", state, beside=False)
         self._database("cohorts", folder / settings.cohorts_path.name, beside=False)
+        self._database("webhooks", folder / settings.webhooks_path.name, beside=False)
 
     def _database(self, name: str, path: Path, beside: bool) -> None:
         """`beside`: another process has it open."""

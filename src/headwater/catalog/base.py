@@ -12,7 +12,16 @@ from msgspec import UNSET, UnsetType
 from headwater.config import Settings
 from headwater.rules.connect import CAP
 from headwater.rules.schema import Validator
-from headwater.signals import Aggregation, DedupeBy, Enforcement, Period, SchemaVersion, Signal, SignalType
+from headwater.signals import (
+    Aggregation,
+    DedupeBy,
+    Enforcement,
+    Period,
+    SchemaVersion,
+    Signal,
+    SignalType,
+    UnknownSignals,
+)
 
 Scope = Literal["ingest", "read", "admin", "operator"]
 """Send events; ask; change signals and keys; make workspaces."""
@@ -70,6 +79,7 @@ class Workspace(msgspec.Struct, frozen=True, gc=False):
     """Identities that connect nobody, sorted: addresses and numbers that many people give."""
     max_identities: int = CAP
     """Of one profile."""
+    unknown_signals: UnknownSignals = "refuse"
 
 
 class Key(msgspec.Struct, frozen=True, gc=False):
@@ -242,6 +252,7 @@ class NewSignal(msgspec.Struct, frozen=True, kw_only=True):
     """Its version 1."""
     dedupe_by: DedupeBy | None = None
     retention_days: int | None = None
+    draft: bool = False
 
 
 class WorkspaceChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -251,6 +262,7 @@ class WorkspaceChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     never_connect: Sequence[str] | UnsetType = UNSET
     """Identities, or bare e-mail addresses and phone numbers."""
     max_identities: int | UnsetType = UNSET
+    unknown_signals: UnknownSignals | UnsetType = UNSET
 
 
 class SignalChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -265,6 +277,12 @@ class SignalChanges(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     value: str | UnsetType = UNSET
     dedupe_by: DedupeBy | UnsetType | None = UNSET
     retention_days: int | UnsetType | None = UNSET
+
+
+class Approval(SignalChanges, frozen=True, kw_only=True, omit_defaults=True):
+    """What a draft becomes."""
+
+    type: SignalType | UnsetType = UNSET
 
 
 class Catalog(Protocol):
@@ -321,6 +339,16 @@ class Catalog(Protocol):
         """ConflictError when the slug is taken, even by an archived signal."""
 
     def update_signal(self, actor: By, workspace: str, slug: str, changes: SignalChanges) -> Signal: ...
+
+    def ensure_signals(self, workspace: str, wanted: Sequence[NewSignal]) -> Mapping[str, Signal]:
+        """By slug, those that are wanted: what is not there yet is made, by the gateway itself. A slug that was
+        archived is left out. Waits for nobody."""
+
+    def is_taken(self, workspace: str, slug: str) -> bool:
+        """Whether there is a signal of that slug, or was one that is archived."""
+
+    def approve_signal(self, actor: By, workspace: str, slug: str, changes: "Approval") -> Signal:
+        """A draft becomes a signal like any other. ConflictError when it is none."""
 
     def archive_signal(self, actor: By, workspace: str, slug: str) -> None:
         """It is as if it had never been, but its slug stays taken."""

@@ -14,6 +14,7 @@ from headwater.catalog.base import (
     SESSION_ENDED,
     WORKSPACE_SCOPES,
     Actor,
+    Approval,
     Backfill,
     By,
     Change,
@@ -214,6 +215,36 @@ class CachedCatalog(ABC):
             write.put(signal, _change(workspace, actor, "signal.update", signal.id, slug=slug, **asked))
         return self._live(workspace, slug)
 
+    def ensure_signals(self, workspace: str, wanted: Sequence[NewSignal]) -> Mapping[str, Signal]:
+        slugs = [slug_of_new(new) for new in wanted]
+        known = self.signals_of(workspace)
+        if not all(slug in known for slug in slugs):
+            with self._writing(obeyed=False) as write:
+                for slug, new in zip(slugs, wanted, strict=True):
+                    if not self._known().is_taken(workspace, slug):
+                        signal, *versions = _new_signal(workspace, new)
+                        assert isinstance(signal, Signal)
+                        told = {"slug": slug, "draft": True} if new.draft else {"slug": slug}
+                        change = _change(workspace, _BY_ITSELF, "signal.create", signal.id, **told)
+                        write.put(signal, *versions, change)
+            known = self.signals_of(workspace)
+        return {slug: known[slug] for slug in slugs if slug in known}
+
+    def is_taken(self, workspace: str, slug: str) -> bool:
+        return self._known().is_taken(workspace, slug)
+
+    def approve_signal(self, actor: By, workspace: str, slug: str, changes: Approval) -> Signal:
+        asked = {field: value for field, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+        if "name" in asked:
+            asked["name"] = check_name(asked["name"])
+        with self._writing() as write:
+            known = self._live(workspace, slug)
+            if not known.draft:
+                raise ConflictError(f"the signal '{slug}' is no draft")
+            signal = signal_rules.check(msgspec.structs.replace(known, draft=False, **asked))
+            write.put(signal, _change(workspace, actor, "signal.approve", signal.id, slug=slug, **asked))
+        return self._live(workspace, slug)
+
     def archive_signal(self, actor: By, workspace: str, slug: str) -> None:
         with self._writing() as write:
             signal = msgspec.structs.replace(self._live(workspace, slug), archived=True)
@@ -361,11 +392,17 @@ class CachedCatalog(ABC):
         return credentials.first_start(self, settings)
 
 
-def _new_signal(workspace: str, new: NewSignal) -> list[Record]:
-    """A signal and, when it comes with a schema, its version 1."""
+def slug_of_new(new: NewSignal) -> str:
+    """Raises InvalidError where none is given and none can be made."""
     slug = new.slug if new.slug is not None else slug_of(new.name)
     if not slug:
         raise InvalidError("no slug can be made from this name: give 'slug'", "slug")
+    return slug
+
+
+def _new_signal(workspace: str, new: NewSignal) -> list[Record]:
+    """A signal and, when it comes with a schema, its version 1."""
+    slug = slug_of_new(new)
     limit = DEFAULT_LIMITS[new.type] if new.rate_limit is UNSET else new.rate_limit
     now = now_ms()
     signal = Signal(
@@ -384,6 +421,7 @@ def _new_signal(workspace: str, new: NewSignal) -> list[Record]:
         created_ms=now,
         dedupe_by=new.dedupe_by,
         retention_days=new.retention_days,
+        draft=new.draft,
     )
     if new.schema is not None:
         schemas.compile(new.schema)

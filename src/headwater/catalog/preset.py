@@ -1,4 +1,5 @@
-"""Signals that come with headwater. `ecommerce` is the catalogue of the BIK Send Events document."""
+"""Signals that come with headwater. `ecommerce` is the catalogue of the BIK Send Events document; `segment` are the
+calls of Segment's API that name no event."""
 
 import re
 
@@ -52,5 +53,12 @@ PRESETS: dict[str, tuple[NewSignal, ...]] = {
             schema=_schema(required),
         )
         for slug, required in ECOMMERCE.items()
-    )
+    ),
+    "segment": tuple(
+        NewSignal(name=slug.capitalize(), slug=slug, type="event", rate_limit=None, preset="segment")
+        for slug in ("identify", "page", "screen", "group", "alias")
+    ),
 }
+
+BUILT_IN: dict[str, dict[str, NewSignal]] = {"segment": {str(new.slug): new for new in PRESETS["segment"]}}
+"""By dialect and slug, the signals that are made in a workspace when they are first sent to it."""

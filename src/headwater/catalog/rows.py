@@ -161,7 +161,9 @@ def _key(row: dict[str, Any]) -> Key:
 
 
 def _signal(row: dict[str, Any]) -> Signal:
-    return Signal(**{**row, "active": bool(row["active"]), "archived": bool(row["archived"])})
+    return Signal(
+        **{**row, "active": bool(row["active"]), "archived": bool(row["archived"]), "draft": bool(row["draft"])}
+    )
 
 
 def _backfill(row: dict[str, Any]) -> Backfill:

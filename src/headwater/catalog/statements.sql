@@ -1,7 +1,8 @@
 -- The catalog's statements, each under its name. `:name` is a parameter.
 
 -- name: all_workspaces
-SELECT id, name, default_region, created_ms, never_connect, max_identities FROM workspace ORDER BY name
+SELECT id, name, default_region, created_ms, never_connect, max_identities, unknown_signals
+FROM workspace ORDER BY name
 
 -- name: all_keys
 SELECT id, workspace, digest, prefix, name, scopes, created_ms, expires_ms, revoked_ms
@@ -9,7 +10,7 @@ FROM key ORDER BY created_ms, rowid
 
 -- name: all_signals
 SELECT id, workspace, slug, name, type, active, rate_limit, enforcement, aggregation, period, value, preset,
-    created_ms, archived, dedupe_by, retention_days
+    created_ms, archived, dedupe_by, retention_days, draft
 FROM signal ORDER BY rowid
 
 -- name: all_versions
@@ -19,10 +20,10 @@ SELECT signal_id, version, schema, created_ms FROM schema_version ORDER BY signa
 SELECT signal_id, max(version) AS version FROM schema_version GROUP BY signal_id
 
 -- name: put_workspace
-INSERT INTO workspace (id, name, default_region, created_ms, never_connect, max_identities)
-VALUES (:id, :name, :default_region, :created_ms, :never_connect, :max_identities)
+INSERT INTO workspace (id, name, default_region, created_ms, never_connect, max_identities, unknown_signals)
+VALUES (:id, :name, :default_region, :created_ms, :never_connect, :max_identities, :unknown_signals)
 ON CONFLICT (id) DO UPDATE SET default_region = :default_region, never_connect = :never_connect,
-    max_identities = :max_identities
+    max_identities = :max_identities, unknown_signals = :unknown_signals
 
 -- name: put_key
 INSERT INTO key (id, workspace, digest, prefix, name, scopes, created_ms, expires_ms, revoked_ms)
@@ -31,12 +32,12 @@ ON CONFLICT (id) DO UPDATE SET expires_ms = :expires_ms, revoked_ms = :revoked_m
 
 -- name: put_signal
 INSERT INTO signal (id, workspace, slug, name, type, active, rate_limit, enforcement, aggregation, period, value,
-    preset, created_ms, archived, dedupe_by, retention_days)
+    preset, created_ms, archived, dedupe_by, retention_days, draft)
 VALUES (:id, :workspace, :slug, :name, :type, :active, :rate_limit, :enforcement, :aggregation, :period, :value,
-    :preset, :created_ms, :archived, :dedupe_by, :retention_days)
-ON CONFLICT (id) DO UPDATE SET name = :name, active = :active, rate_limit = :rate_limit, enforcement = :enforcement,
+    :preset, :created_ms, :archived, :dedupe_by, :retention_days, :draft)
+ON CONFLICT (id) DO UPDATE SET name = :name, type = :type, active = :active, rate_limit = :rate_limit, enforcement = :enforcement,
     aggregation = :aggregation, period = :period, value = :value, archived = :archived, dedupe_by = :dedupe_by,
-    retention_days = :retention_days
+    retention_days = :retention_days, draft = :draft
 
 -- name: put_version
 INSERT INTO schema_version (signal_id, version, schema, created_ms) VALUES (:signal_id, :version, :schema, :created_ms)

@@ -2,7 +2,7 @@
 -- written after that revision.
 
 -- name: all_workspaces
-SELECT id, name, default_region, created_ms, never_connect, max_identities
+SELECT id, name, default_region, created_ms, never_connect, max_identities, unknown_signals
 FROM catalog_workspace WHERE revision > %(since)s ORDER BY number
 
 -- name: all_keys
@@ -11,7 +11,7 @@ FROM catalog_key WHERE revision > %(since)s ORDER BY created_ms, number
 
 -- name: all_signals
 SELECT id, workspace, slug, name, type, active, rate_limit, enforcement, aggregation, period, value, preset,
-    created_ms, archived, dedupe_by, retention_days
+    created_ms, archived, dedupe_by, retention_days, draft
 FROM catalog_signal WHERE revision > %(since)s ORDER BY number
 
 -- name: all_versions
@@ -26,10 +26,13 @@ SELECT id, workspace, name, status, held, day, created_ms, closed_ms, released_m
 FROM catalog_backfill WHERE revision > %(since)s ORDER BY number
 
 -- name: put_workspace
-INSERT INTO catalog_workspace AS w (id, name, default_region, created_ms, never_connect, max_identities, revision)
-VALUES (%(id)s, %(name)s, %(default_region)s, %(created_ms)s, %(never_connect)s, %(max_identities)s, %(revision)s)
+INSERT INTO catalog_workspace AS w (id, name, default_region, created_ms, never_connect, max_identities,
+    unknown_signals, revision)
+VALUES (%(id)s, %(name)s, %(default_region)s, %(created_ms)s, %(never_connect)s, %(max_identities)s,
+    %(unknown_signals)s, %(revision)s)
 ON CONFLICT (id) DO UPDATE SET default_region = excluded.default_region, never_connect = excluded.never_connect,
-    max_identities = excluded.max_identities, revision = excluded.revision
+    max_identities = excluded.max_identities, unknown_signals = excluded.unknown_signals,
+    revision = excluded.revision
 
 -- name: put_key
 INSERT INTO catalog_key (id, workspace, digest, prefix, name, scopes, created_ms, expires_ms, revoked_ms, revision)
@@ -40,14 +43,14 @@ ON CONFLICT (id) DO UPDATE SET expires_ms = excluded.expires_ms, revoked_ms = ex
 
 -- name: put_signal
 INSERT INTO catalog_signal (id, workspace, slug, name, type, active, rate_limit, enforcement, aggregation, period,
-    value, preset, created_ms, archived, dedupe_by, retention_days, revision)
+    value, preset, created_ms, archived, dedupe_by, retention_days, draft, revision)
 VALUES (%(id)s, %(workspace)s, %(slug)s, %(name)s, %(type)s, %(active)s, %(rate_limit)s, %(enforcement)s,
     %(aggregation)s, %(period)s, %(value)s, %(preset)s, %(created_ms)s, %(archived)s, %(dedupe_by)s,
-    %(retention_days)s, %(revision)s)
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, active = excluded.active, rate_limit = excluded.rate_limit,
+    %(retention_days)s, %(draft)s, %(revision)s)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, type = excluded.type, active = excluded.active, rate_limit = excluded.rate_limit,
     enforcement = excluded.enforcement, aggregation = excluded.aggregation, period = excluded.period,
     value = excluded.value, archived = excluded.archived, dedupe_by = excluded.dedupe_by,
-    retention_days = excluded.retention_days, revision = excluded.revision
+    retention_days = excluded.retention_days, draft = excluded.draft, revision = excluded.revision
 
 -- name: put_version
 INSERT INTO catalog_schema_version (signal_id, version, schema, created_ms, revision)

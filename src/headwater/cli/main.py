@@ -21,6 +21,7 @@ from headwater.cli import (
     rejected,
     serve,
     signals,
+    webhooks,
     workspaces,
 )
 
@@ -47,6 +48,7 @@ app.add_typer(profiles.app, name="profiles")
 app.add_typer(cohorts.app, name="cohorts")
 app.add_typer(backfills.app, name="backfills")
 app.add_typer(rejected.app, name="rejected")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 @app.command()

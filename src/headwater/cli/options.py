@@ -122,6 +122,32 @@ def settings_of(
             min=24, envvar="HEADWATER_IDEMPOTENCY_HOURS", help="How long what was sent once is known, at least."
         ),
     ] = _DEFAULT.idempotency_hours,
+    access_log: Annotated[
+        bool,
+        typer.Option(
+            "--access-log/--no-access-log", envvar="HEADWATER_ACCESS_LOG", help="Whether each answer is a log line."
+        ),
+    ] = _DEFAULT.access_log,
+    destinations: Annotated[
+        Path | None,
+        typer.Option(envvar="HEADWATER_DESTINATIONS", help="File (TOML) that says where events go on to."),
+    ] = None,
+    webhooks_allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--webhooks-allow",
+            envvar="HEADWATER_WEBHOOKS_ALLOW",
+            help="Network (CIDR) or address, not public, that webhooks may reach all the same. Repeatable.",
+        ),
+    ] = None,
+    webhooks_digest_seconds: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            envvar="HEADWATER_WEBHOOKS_DIGEST_SECONDS",
+            help="A webhook is told of rejected events so often at most.",
+        ),
+    ] = _DEFAULT.webhooks_digest_seconds,
     log_url: Annotated[
         str | None,
         typer.Option(envvar="HEADWATER_LOG_URL", help="kafka://HOST:PORT,…/PREFIX: the log, past one machine."),
@@ -197,6 +223,10 @@ def settings_of(
         block_events=block_events,
         session_hours=session_hours,
         idempotency_hours=idempotency_hours,
+        access_log=access_log,
+        destinations=destinations and destinations.absolute(),
+        webhooks_allow=_several(webhooks_allow),
+        webhooks_digest_seconds=webhooks_digest_seconds,
         log_url=log_url or None,
         store_url=store_url or None,
         store_cluster=store_cluster or None,

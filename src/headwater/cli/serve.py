@@ -26,6 +26,7 @@ from headwater.config import Settings
 from headwater.errors import CorruptionError, SettingsError, StartError
 from headwater.locks import WAIT_SECONDS, DirectoryLock
 from headwater.supervisor import EXIT_START, EXIT_STAY_DOWN, Role, Supervisor, die_with, listen
+from headwater.tracing import tracing
 from headwater.wiring.held import check_not_moved
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ _CHILDREN = {"PYTHONSAFEPATH": "1"}
 """A folder `headwater` where serve was started must not be taken for the package."""
 
 LogLevel = Annotated[logs.Level, typer.Option(envvar="HEADWATER_LOG_LEVEL", help="Log lines go to stderr.")]
+LogFormat = Annotated[logs.Format, typer.Option(envvar="HEADWATER_LOG_FORMAT", help="Log lines as text, or as JSON.")]
 
 _SOCKET_PATH = 107
 """Bytes of a Unix socket's path, at most (Linux)."""
@@ -82,10 +84,14 @@ def _check(settings: Settings) -> None:
 
 def _check_door(settings: Settings) -> None:
     """Here already, so that `serve` ends at once and says why, before it starts anything."""
+    from headwater.rules import address
     from headwater.web import cors, forwarded, tls  # late: imported at the top they would slow every command
+    from headwater.wiring import destined
 
+    destined.made(settings)
     cors.check_origins(settings.cors_origins)
     forwarded.Clients(settings.trusted_proxies)
+    address.networks(settings.webhooks_allow)
     if settings.tls_cert and settings.tls_key:
         tls.load(settings.tls_cert, settings.tls_key)
     elif settings.tls_cert or settings.tls_key:
@@ -123,9 +129,14 @@ def _prepared(command: Callable[..., None]) -> Callable[..., None]:
     return prepared
 
 
-def serve(settings: Settings, log_level: LogLevel = "info", start_wait: Wait = WAIT_SECONDS) -> None:
+def serve(
+    settings: Settings,
+    log_level: LogLevel = "info",
+    log_format: LogFormat = "text",
+    start_wait: Wait = WAIT_SECONDS,
+) -> None:
     """Run headwater: the gateway and the engine, on one port."""
-    logs.configure(log_level)
+    logs.configure(log_level, log_format)
     first = not settings.credentials_path.exists()
     with (
         DirectoryLock(settings.data_dir / "serve.lock", start_wait),
@@ -133,11 +144,15 @@ def serve(settings: Settings, log_level: LogLevel = "info", start_wait: Wait = W
     ):
         Ballast(settings.ballast_path, room_of(settings).ballast).drop_if_needed()
         settings = structs.replace(settings, port=listener.getsockname()[1])
-        environment = os.environ | environment_of(settings) | _CHILDREN | {"HEADWATER_LOG_LEVEL": log_level}
+        environment = os.environ | environment_of(settings) | _CHILDREN | _logging(log_level, log_format)
         supervisor = Supervisor(_roles(settings, listener), listener, environment, tls=bool(settings.tls_cert))
         with _announced(settings):
             code = asyncio.run(supervisor.run(lambda: _greet(settings, first)))
     raise typer.Exit(code)
+
+
+def _logging(level: logs.Level, format: logs.Format) -> dict[str, str]:
+    return {"HEADWATER_LOG_LEVEL": level, "HEADWATER_LOG_FORMAT": format}
 
 
 def _roles(settings: Settings, listener: socket.socket) -> list[Role]:
@@ -237,25 +252,35 @@ def _curl(settings: Settings) -> str:
     return f"curl --cacert {shlex.quote(str(settings.tls_cert))}"
 
 
-def gateway(settings: Settings, fd: Fd = None, parent: Parent = None, log_level: LogLevel = "info") -> None:
+def gateway(
+    settings: Settings,
+    fd: Fd = None,
+    parent: Parent = None,
+    log_level: LogLevel = "info",
+    log_format: LogFormat = "text",
+) -> None:
     """Run the gateway alone: it takes events, and hands questions on to the engine of the same data directory."""
-    _begin(parent, log_level)
+    _begin(parent, log_level, log_format)
     if fd is None:
         fd = listen(settings.host, settings.port).detach()
     from headwater.wiring.gateway import run_gateway  # late: imported at the top it would slow every command
 
-    run_gateway(settings, fd)
+    with tracing("gateway"):
+        run_gateway(settings, fd)
 
 
-def engine(settings: Settings, parent: Parent = None, log_level: LogLevel = "info") -> None:
+def engine(
+    settings: Settings, parent: Parent = None, log_level: LogLevel = "info", log_format: LogFormat = "text"
+) -> None:
     """Run the engine alone: it stores what the gateway took, and answers questions about it."""
-    _begin(parent, log_level)
+    _begin(parent, log_level, log_format)
     from headwater.wiring.engine import run_engine  # late: imported at the top it would slow every command
 
-    run_engine(settings)
+    with tracing("engine"):
+        run_engine(settings)
 
 
-def _begin(parent: int | None, log_level: logs.Level) -> None:
+def _begin(parent: int | None, log_level: logs.Level, log_format: logs.Format) -> None:
     if parent is not None:
         die_with(parent)
-    logs.configure(log_level)
+    logs.configure(log_level, log_format)

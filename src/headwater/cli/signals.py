@@ -13,7 +13,7 @@ from headwater.cli.output import Json, print_record, print_rows
 
 app = typer.Typer(no_args_is_help=True, help="What may be sent: signals and their schemas.")
 
-_COLUMNS = ("slug", "id", "type", "active", "rate_limit", "enforcement", "latest_version", "name")
+_COLUMNS = ("slug", "id", "type", "active", "draft", "rate_limit", "enforcement", "latest_version", "name")
 
 Type = StrEnum("Type", ["event", "metric", "state"])
 Enforcement = StrEnum("Enforcement", ["quarantine", "reject"])
@@ -30,9 +30,14 @@ Limit = Annotated[int, typer.Option(min=1, help="The most to list.")]
 
 @app.command("list")
 @connected
-def list_(api: Api, as_json: Json = False) -> None:
+def list_(
+    api: Api,
+    drafts: Annotated[bool, typer.Option("--drafts", help="Only those that wait for approval.")] = False,
+    as_json: Json = False,
+) -> None:
     """List this workspace's signals."""
-    print_rows(api.items("/v1/signals", 1_000_000), _COLUMNS, as_json)
+    rows = api.items("/v1/signals", 1_000_000, draft="true") if drafts else api.items("/v1/signals", 1_000_000)
+    print_rows(rows, _COLUMNS, as_json)
 
 
 @app.command()
@@ -138,6 +143,28 @@ def state(
         print_rows(rows, ("since", "value", "event_id"), as_json)
     else:
         print_record(api.call("GET", f"{_path(slug)}/state", identity=identity), as_json)
+
+
+@app.command()
+@connected
+def approve(
+    api: Api,
+    slug: str,
+    name: Annotated[str | None, typer.Option(help="For people.")] = None,
+    type_: Annotated[Type | None, typer.Option("--type", help="What its events are; absent: events.")] = None,
+    rate_limit: Annotated[str | None, typer.Option(help="Events a UTC minute, or none; absent: none.")] = None,
+    enforcement: Annotated[Enforcement | None, typer.Option(help="For events that violate its schema.")] = None,
+    aggregation: Annotated[Aggregation | None, typer.Option(help="For a metric.")] = None,
+    period: Annotated[Period | None, typer.Option(help="For a metric.")] = None,
+    value: Annotated[str | None, typer.Option(help="Dotted path in data to the number or the state.")] = None,
+    replay: Annotated[bool, typer.Option(help="Take the events that waited.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Approve a draft signal, and take the events that waited for it."""
+    fields = {"name": name, "type": type_, "enforcement": enforcement, "aggregation": aggregation, "period": period}
+    body: dict[str, Any] = {key: each for key, each in (fields | {"value": value}).items() if each}
+    body |= {"replay": replay} | _kept(rate_limit, None, None)
+    print_record(api.call("POST", f"{_path(slug)}/approve", body), as_json)
 
 
 @app.command()

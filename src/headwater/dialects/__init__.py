@@ -3,5 +3,7 @@
 from headwater.dialects.base import Dialect
 from headwater.dialects.bigmind import Bigmind
 from headwater.dialects.bik import Bik
+from headwater.dialects.cloudevents import CloudEvents
+from headwater.dialects.segment import Segment
 
-DIALECTS: tuple[Dialect, ...] = (Bik(), Bigmind())
+DIALECTS: tuple[Dialect, ...] = (Bik(), Bigmind(), Segment(), CloudEvents())

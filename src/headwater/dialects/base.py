@@ -35,6 +35,8 @@ class Request(msgspec.Struct, gc=False):
     """How the path of an event begins: `events[%d]`, or empty when the body is the event."""
     migrating: frozenset[int] = frozenset()
     """The places of events whose sender asked for the migration lane."""
+    sent_ms: dict[int, int] = msgspec.field(default_factory=dict)
+    """When its sender's own clock said that an event left, UTC ms, by place: how wrong that clock goes."""
     references: dict[int, str] = msgspec.field(default_factory=dict)
     """The references of events that could not be read, by place."""
 
@@ -45,12 +47,24 @@ class Request(msgspec.Struct, gc=False):
 
 
 class BodyError(Exception):
-    """The request as a whole cannot be read; 400 with this message. `path` is empty for the body itself."""
+    """The request as a whole cannot be read; 400 with this message, or 415 for a body of a type that the dialect does
+    not speak. `path` is empty for the body itself."""
 
-    def __init__(self, message: str, path: str = "") -> None:
+    def __init__(self, message: str, path: str = "", status: int = 400) -> None:
         super().__init__(message)
         self.message = message
         self.path = path
+        self.status = status
+
+
+class Posted(msgspec.Struct, frozen=True, gc=False):
+    """A request's body as the dialect's `decode` takes it."""
+
+    body: bytes
+    single: bool
+    """It is one event, and no list of them."""
+    kind: str = ""
+    """What its path says of the event; empty where the body says everything."""
 
 
 class Limits(msgspec.Struct, frozen=True, gc=False):
@@ -128,9 +142,19 @@ class Dialect(Protocol):
     signal_field: str
     date_field: str
     """The event's field that holds its own time."""
+    list_field: str
+    """The body's field that holds a batch's events; empty where the body is the list itself."""
+    dedupes: bool
+    """A reference is taken once, whatever its signal says (else `Signal.dedupe_by` decides)."""
+    names_signals: bool
+    """A signal may be called by its name, too, from which its slug can be made (else by its slug alone)."""
 
-    def decode(self, body: bytes, single: bool, region: str | None) -> Request:
-        """Raises BodyError. `region`: where phone numbers without a country code are read."""
+    def open(self, path: str, headers: Mapping[bytes, bytes], body: bytes) -> Posted:
+        """What was sent on this path, which is one of `routes`: with what stands outside of the body. Raises
+        BodyError."""
+
+    def decode(self, body: bytes, single: bool, region: str | None, kind: str = "") -> Request:
+        """Of a `Posted`. Raises BodyError. `region`: where phone numbers without a country code are read."""
 
     def encode(self, request: Request, receipt: Receipt, single: bool) -> Answer: ...
 

@@ -19,6 +19,7 @@ from headwater.dialects.base import (
     BodyError,
     Fault,
     Limits,
+    Posted,
     Receipt,
     Request,
     Verdict,
@@ -106,8 +107,14 @@ class Bigmind:
     properties = "data"
     signal_field = "signal"
     date_field = "timestamp"
+    list_field = "events"
+    dedupes = False
+    names_signals = False
 
-    def decode(self, body: bytes, single: bool, region: str | None) -> Request:
+    def open(self, path: str, headers: Mapping[bytes, bytes], body: bytes) -> Posted:
+        return Posted(body, self.routes[path])
+
+    def decode(self, body: bytes, single: bool, region: str | None, kind: str = "") -> Request:
         try:
             body.isascii() or body.decode()
             sent = [_event_decoder.decode(body)] if single else _batch_decoder.decode(body).events

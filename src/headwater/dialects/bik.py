@@ -19,6 +19,7 @@ from headwater.dialects.base import (
     Answer,
     BodyError,
     Fault,
+    Posted,
     Receipt,
     Request,
     Verdict,
@@ -90,8 +91,14 @@ class Bik:
     properties = "eventProperties"
     signal_field = "eventName"
     date_field = "createdAt"
+    list_field = "events"
+    dedupes = False
+    names_signals = False
 
-    def decode(self, body: bytes, single: bool, region: str | None) -> Request:
+    def open(self, path: str, headers: Mapping[bytes, bytes], body: bytes) -> Posted:
+        return Posted(body, self.routes[path])
+
+    def decode(self, body: bytes, single: bool, region: str | None, kind: str = "") -> Request:
         try:
             body.isascii() or body.decode()
             sent = [_single_decoder.decode(body).event] if single else _batch_decoder.decode(body).events

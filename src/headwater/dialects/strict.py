@@ -92,6 +92,7 @@ def _path(node: "_Node | None") -> list[str | int]:
 
 
 def sizes(body: bytes, field: str) -> list[int]:
-    """The bytes of each element of the body's array `field`, as sent. The body is known to be sound."""
-    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    return [len(memoryview(raw)) for raw in msgspec.json.decode(fields[field], type=list[msgspec.Raw])]
+    """The bytes of each element of the body's array `field`, as sent; of the body itself when that is empty. The body
+    is known to be sound."""
+    array = msgspec.json.decode(body, type=dict[str, msgspec.Raw])[field] if field else msgspec.Raw(body)
+    return [len(memoryview(raw)) for raw in msgspec.json.decode(array, type=list[msgspec.Raw])]

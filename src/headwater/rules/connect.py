@@ -5,7 +5,6 @@ event. Not every link connects: values that everybody shares, pairs that were cu
 must not draw strangers into one.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
@@ -20,6 +19,7 @@ MOST_IDENTITIES = 10_000
 """What is linked into more identities than this is nobody; none of it is connected."""
 MOST_TIES = 100_000
 """The same by links, so that the work over one set is bounded."""
+_ANONYMOUS = "anonymous:"
 CAP = 100
 """Identities of a profile, unless the workspace sets another bound."""
 
@@ -32,7 +32,7 @@ class Reason(StrEnum):
     SEVERED = "severed"
     """The two were cut apart."""
     SHARED_VALUE = "shared_value"
-    """One of its identities has more than MOST_LINKS links."""
+    """One of its identities has more than MOST_LINKS links, or is a device of several people (`is_shared`)."""
     PROFILE_FULL = "profile_full"
     """The profile would have more identities than the workspace allows."""
 
@@ -120,8 +120,11 @@ def settle(links: Mapping[Pair, int], never: Collection[str], severed: Collectio
     of the rest that cannot be a person falls apart into single identities; what is larger than `cap` is joined link by
     link, oldest first, and a link that would make a set larger than `cap` connects nothing.
     """
-    counts = Counter(identity for pair in links for identity in pair)
-    shared = {identity for identity, count in counts.items() if count > MOST_LINKS}
+    linked: dict[str, list[str]] = {}
+    for a, b in links:
+        linked.setdefault(a, []).append(b)
+        linked.setdefault(b, []).append(a)
+    shared = {identity for identity, others in linked.items() if is_shared(identity, others)}
     apart = {pair: reason for pair in links if (reason := refusal(pair, never, severed, shared))}
     sets: list[tuple[str, ...]] = []
     left = {pair: first_ms for pair, first_ms in links.items() if pair not in apart}
@@ -142,6 +145,23 @@ def refusal(pair: Pair, never: Collection[str], severed: Collection[Pair], share
     if a in shared or b in shared:
         return Reason.SHARED_VALUE
     return None
+
+
+def is_anonymous(identity: str) -> bool:
+    """Whether it names a browser or a device, until its user is known."""
+    return identity.startswith(_ANONYMOUS)
+
+
+def is_shared(identity: str, others: Collection[str]) -> bool:
+    """Whether an identity that is linked with these is a value of many: of more than MOST_LINKS or, of a device, of two
+    that are of one type. Two users, or two e-mail addresses, are two people at one browser until something else says
+    that they are one; to make them one by mistake is worse than to leave a device's events to itself."""
+    if len(others) > MOST_LINKS:
+        return True
+    if not is_anonymous(identity) or len(others) < 2:
+        return False
+    types = [other.partition(":")[0] for other in others]
+    return len(set(types)) < len(types)
 
 
 def parts(links: Mapping[Pair, int]) -> list[dict[Pair, int]]:

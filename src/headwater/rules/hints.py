@@ -30,6 +30,8 @@ _CODES = {
     "migration lane, where every date is good.",
     Reason.SCHEMA_VIOLATION: "Publish a schema version that allows this data (POST /v1/signals/{slug}/versions), then "
     "replay it; or correct the sender and send it anew.",
+    Reason.SIGNAL_DRAFT: "Approve the signal (POST /v1/signals/{slug}/approve): its events are replayed then. Archive "
+    "it, and further ones are refused.",
     Reason.METRIC_VALUE_MISSING: "Point the signal's value at the place where the number is (PATCH "
     "/v1/signals/{slug}), then replay it; or correct the sender. A number is sent without quotes.",
     Reason.STATE_VALUE_MISSING: "Point the signal's value at the place where the state is (PATCH /v1/signals/{slug}), "

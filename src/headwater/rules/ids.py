@@ -17,6 +17,11 @@ def new_id(kind: str) -> str:
     return f"{kind}_{_random(8)}"
 
 
+def new_message_id() -> str:
+    """`msg_` + 22 random base62 characters (130 bits): there may be many millions."""
+    return f"msg_{_random(22)}"
+
+
 def new_key() -> str:
     """A secret API key: `sk_`, 32 random base62 characters (190 bits), 6 of checksum."""
     body = KEY_PREFIX + _random(32)

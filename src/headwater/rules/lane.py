@@ -4,6 +4,11 @@ from headwater.config import Windows
 from headwater.events import Lane
 from headwater.outcomes import Reason
 
+SKEW_MS = 10_000
+"""The most that a clock seems wrong because a request took its time."""
+_LATEST_MS = 253_402_300_799_999
+"""The last moment of the year 9999."""
+
 
 def place(
     windows: Windows, occurred_ms: int, received_ms: int, migration: bool, old_migrates: bool
@@ -20,6 +25,16 @@ def place(
     if occurred_ms - received_ms > windows.future_ms:
         return Lane.REALTIME, Reason.TIMESTAMP_IN_FUTURE if old_migrates else Reason.OUTSIDE_REALTIME_WINDOW
     return Lane.REALTIME, None
+
+
+def corrected(occurred_ms: int, sent_ms: int, received_ms: int) -> int:
+    """The time of an event by our clock, of which its sender said when it left by its own.
+
+    What differs by no more than a request may take is no wrong clock: times are left as they were sent. Source:
+    Segment's `timestamp = receivedAt - (sentAt - originalTimestamp)`, which has no such bound.
+    """
+    skew = received_ms - sent_ms
+    return occurred_ms if abs(skew) <= SKEW_MS or not 0 <= occurred_ms + skew <= _LATEST_MS else occurred_ms + skew
 
 
 def place_again(

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import phonenumbers
 
@@ -15,7 +16,8 @@ MOST_NEVER = 1_000
 FEWEST_IDENTITIES, MOST_IDENTITIES = 2, 1_000
 """What a workspace may set as the most identities of a profile."""
 
-_SLUG = re.compile(r"[A-Za-z0-9._~-]{1,100}", re.ASCII)
+_MAX_SLUG = 100
+_SLUG = re.compile(rf"[A-Za-z0-9._~-]{{1,{_MAX_SLUG}}}", re.ASCII)
 
 
 def check_name(name: str, needed: bool = True) -> str:
@@ -77,7 +79,20 @@ def slug_is_valid(slug: str) -> bool:
     return _SLUG.fullmatch(slug) is not None and slug not in (".", "..")
 
 
+def slug_for(name: str) -> str:
+    """The slug of a signal that is called so by who sends its events: the name as it is where it can be one, else
+    `slug_of` it; with a sum of the name where that would be the slug of other names, too."""
+    if slug_is_valid(name):
+        return name
+    plain = "".join(each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
+    slug = slug_of(name)
+    if slug and len(plain) <= _MAX_SLUG and not any(each.isalnum() and not each.isascii() for each in plain):
+        return slug
+    sum_ = blake2b(name.encode(), digest_size=4).hexdigest()
+    return f"{slug[:80].rstrip('-') or 'event'}-{sum_}"
+
+
 def slug_of(name: str) -> str:
     """`Visited Documentation Page` as `visited-documentation-page`; empty when nothing of the name is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].rstrip("-")
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_MAX_SLUG].rstrip("-")

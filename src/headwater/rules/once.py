@@ -60,20 +60,27 @@ def is_key(text: bytes) -> bool:
     return 0 < len(text) <= MAX_KEY and all(0x21 <= byte <= 0x7E for byte in text)
 
 
-def sent(path: str, single: bool, lenient: bool, backfill: str, body: bytes) -> Sent:
-    """What counts of a request. A dialect passes over fields that it does not know; what stands in them may be no JSON
-    that can be read (1e999, a byte that is no UTF-8), and then it is the bytes that count."""
+def sent(path: str, single: bool, lenient: bool, backfill: str, body: bytes, field: str = "events") -> Sent:
+    """What counts of a request. `field`: where the body of a batch holds its events; empty where it is their list.
+
+    A dialect passes over fields that it does not know; what stands in them may be no JSON that can be read (1e999, a
+    byte that is no UTF-8), and then it is the bytes that count.
+    """
     try:
-        sum_, events = _sums_of(body, single)
+        sum_, events = _sums_of(body, single, field)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         sum_, events = _sum(body), b""
     return Sent(path, lenient, backfill, sum_, events, single)
 
 
-def _sums_of(body: bytes, single: bool) -> tuple[bytes, bytes]:
+def _sums_of(body: bytes, single: bool, field: str) -> tuple[bytes, bytes]:
     """`Sent.sum` and `Sent.events`."""
     document = msgspec.json.decode(body)
-    events = document.pop("events", None) if isinstance(document, dict) and not single else None
+    events = None
+    if isinstance(document, list) and not single and not field:
+        document, events = None, document
+    elif isinstance(document, dict) and not single:
+        events = document.pop(field, None)
     parts = [_canonical(event) for event in events] if isinstance(events, list) else [_canonical(events)]
     parts.append(_canonical(document))
     return _sum(b"\n".join(parts)), b"".join([xxh3_64_digest(part)[:_SUM] for part in parts[:-1]])
@@ -96,8 +103,8 @@ def recall(value: bytes) -> First | None:
     return msgspec.structs.replace(first, body=decompress(first.body))
 
 
-def difference(first: Sent, now: Sent) -> Difference | None:
-    """None when the two are one request."""
+def difference(first: Sent, now: Sent, field: str = "events") -> Difference | None:
+    """None when the two are one request. `field` as in `sent`."""
     if first.path != now.path:
         return Difference(f"the path, which was {first.path}")
     if first.backfill != now.backfill:
@@ -108,20 +115,20 @@ def difference(first: Sent, now: Sent) -> Difference | None:
         )
     if first.sum == now.sum:
         return None
-    return _in_body(first, now)
+    return _in_body(first, now, field)
 
 
-def _in_body(first: Sent, now: Sent) -> Difference:
+def _in_body(first: Sent, now: Sent, field: str) -> Difference:
     if now.single:
         return Difference("the event")
     if not first.events or not now.events:
         return Difference("the body")
     before, after = _sums(first), _sums(now)
     if len(before) != len(after):
-        return Difference(f"the number of events, which was {len(before)}", "events")
+        return Difference(f"the number of events, which was {len(before)}", field)
     for index, (one, other) in enumerate(zip(before, after, strict=True)):
         if one != other:
-            return Difference(f"events[{index}]", f"events[{index}]")
+            return Difference(f"{field}[{index}]", f"{field}[{index}]")
     return Difference("the body beside its events")
 
 

@@ -48,6 +48,16 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     """The event, where it was one."""
 
 
+class News(msgspec.Struct, frozen=True, gc=False):
+    """A change as whoever follows all of them is told it."""
+
+    number: int
+    workspace: str
+    name: str
+    """The cohort's."""
+    change: Change
+
+
 class Rename(msgspec.Struct, frozen=True, gc=False):
     """A member's profile stands under another identity now; `since` stays, and no change is written down.
 
@@ -152,6 +162,13 @@ class Memberships(Protocol):
         self, cohort_id: str, before: int | None, limit: int, identities: Sequence[str] | None = None
     ) -> Sequence[tuple[int, Change]]:
         """Newest first, each with its number; only those numbered below `before`, and of these identities."""
+
+    def news(self, after: int, limit: int) -> Sequence[News]:
+        """All cohorts' changes, oldest first, from behind the number `after` on. Numbers ascend as they are committed:
+        whoever has read up to one misses none."""
+
+    def newest(self) -> int:
+        """The highest number that a change ever had; 0 before the first."""
 
     def course(self, cohort_id: str, from_ms: int, step_ms: int) -> Course:
         """Its members, and all that happened from then on, in steps of so long; both of one moment. Merges of an older

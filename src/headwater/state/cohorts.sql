@@ -70,6 +70,15 @@ WHERE cohort = (SELECT number FROM cohort_cohorts WHERE id = %(id)s)
     AND number < coalesce(%(before)s::bigint, 9223372036854775807)
 ORDER BY number DESC LIMIT %(limit)s
 
+-- name: news
+SELECT cohort_changes.number, workspace, name, cohort_cohorts.id, identity, at_ms, entered, kind, event_id
+FROM cohort_changes JOIN cohort_cohorts ON cohort_cohorts.number = cohort_changes.cohort
+WHERE cohort_changes.number > %(after)s ORDER BY cohort_changes.number LIMIT %(limit)s
+
+-- name: newest
+SELECT greatest(max(number), pg_sequence_last_value(pg_get_serial_sequence('cohort_changes', 'number')::regclass), 0)
+FROM cohort_changes
+
 -- name: course
 SELECT -1, count(*), 0::bigint, 0::bigint FROM cohort_members
 WHERE cohort = (SELECT number FROM cohort_cohorts WHERE id = %(id)s)

@@ -12,8 +12,8 @@ from psycopg import Cursor as Question
 from psycopg.errors import UniqueViolation
 
 from headwater.errors import ConflictError, HeadwaterError
-from headwater.postgres import Database, statements, vacuum
-from headwater.state.cohorts import NOTHING, Change, Cohort, Course, Member, Place, Rename, Step
+from headwater.postgres import Database, Kind, lock, statements, vacuum
+from headwater.state.cohorts import NOTHING, Change, Cohort, Course, Member, News, Place, Rename, Step
 
 _logger = logging.getLogger(__name__)
 
@@ -108,6 +108,7 @@ class PostgresMemberships:
                 change.execute(_SQL["rename"], _renames(moves, numbers))
             known = [each for each in changes if each.cohort in numbers]
             if known:
+                lock(change, Kind.CHANGES)  # so that numbers ascend as they are committed
                 change.execute(_SQL["apply"], _changes(known, numbers))
 
     def caused(self, workspace: str, event_id: str) -> Sequence[tuple[str, Change]]:
@@ -149,6 +150,18 @@ class PostgresMemberships:
             (number, Change(cohort_id, identity.decode(), at_ms, entered, kind, event_id))
             for number, identity, at_ms, entered, kind, event_id in found
         ]
+
+    def news(self, after: int, limit: int) -> Sequence[News]:
+        return [
+            News(number, workspace, name, Change(cohort, identity.decode(), at_ms, entered, kind, event_id))
+            for number, workspace, name, cohort, identity, at_ms, entered, kind, event_id in self._named(
+                "news", after=after, limit=limit
+            )
+        ]
+
+    def newest(self) -> int:
+        ((found,),) = self._named("newest")
+        return int(found)
 
     def course(self, cohort_id: str, from_ms: int, step_ms: int) -> Course:
         about = {"id": cohort_id, "from": from_ms, "step": step_ms}

@@ -15,7 +15,7 @@ import apsw
 import msgspec
 
 from headwater.errors import ConflictError
-from headwater.state.cohorts import NOTHING, Change, Cohort, Course, Kind, Member, Place, Rename, Step
+from headwater.state.cohorts import NOTHING, Change, Cohort, Course, Kind, Member, News, Place, Rename, Step
 from headwater.state.database import opened, told, wiped
 from headwater.transactions import transaction
 
@@ -118,6 +118,13 @@ _CAUSED = """
     FROM changes INDEXED BY changes_by_event JOIN cohorts ON cohorts.number = changes.cohort
     WHERE event_id = ? AND workspace = ? ORDER BY changes.number
 """
+
+_NEWS = """
+    SELECT changes.number, workspace, name, cohorts.id, identity, at_ms, entered, kind, event_id
+    FROM changes JOIN cohorts ON cohorts.number = changes.cohort
+    WHERE changes.number > ? ORDER BY changes.number LIMIT ?
+"""
+_NEWEST = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'"
 
 _ERASE_MEMBER = """
     DELETE FROM members WHERE cohort IN (SELECT number FROM cohorts WHERE workspace = ?) AND identity = ?
@@ -280,6 +287,18 @@ class SqliteMemberships:
             (number, Change(cohort_id, identity, at_ms, bool(entered), kind, event_id))
             for number, identity, at_ms, entered, kind, event_id in found
         ]
+
+    def news(self, after: int, limit: int) -> Sequence[News]:
+        return [
+            News(number, workspace, name, Change(cohort, identity, at_ms, bool(entered), kind, event_id))
+            for number, workspace, name, cohort, identity, at_ms, entered, kind, event_id in self._told(
+                _NEWS, (after, limit)
+            )
+        ]
+
+    def newest(self) -> int:
+        ((found,),) = self._told(_NEWEST, ())
+        return int(found)
 
     def course(self, cohort_id: str, from_ms: int, step_ms: int) -> Course:
         about = {"cohort": self._numbers.get(cohort_id), "from": from_ms, "step": step_ms}

@@ -5,7 +5,8 @@ whether it is set aside, since a pair that it names was severed later, and wheth
 one of `identities`, not set aside. `$event` are an event's columns but for its status, `$status` is what became of it,
 `$shown` whether it is the last word on its event, `$fits` whether it is that and fits a list's filters, `$refused`
 whether it is a rejected event that is asked for and may be replayed. `$committed` is whether its block was, `$doomed`
-whether a job has marked it, `$settled` what was settled when it was received. `$limb` and `$rest` cut a number in two
+whether a job has marked it, `$settled` what was settled when it was received. `$came` is when an event came in, in
+milliseconds. `$limb` and `$rest` cut a number in two
 limbs.
 """
 

@@ -28,7 +28,8 @@ _ALLOWED = (
 )
 _EXPOSED = (
     b"access-control-expose-headers",
-    b"headwater-batch, idempotency-replayed, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset",
+    b"headwater-batch, idempotency-replayed, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, "
+    b"x-request-id",
 )
 _VARY = (b"vary", b"origin")
 

@@ -1,6 +1,6 @@
 """The engine's HTTP application: the questions, and how the engine is. It listens on a Unix socket alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI, Response
@@ -14,9 +14,11 @@ from headwater.errors import UnavailableError
 from headwater.insight import Insight
 from headwater.live.base import Figures
 from headwater.pipeline import Status
+from headwater.requests import HEADER, REQUEST, About, request_id
 from headwater.store.base import Examined
 from headwater.web import examine, problems
 from headwater.web.asking import Threads
+from headwater.web.proxy import WORKSPACE
 from headwater.web.query import router
 
 PipelineStatus = Callable[[], Status]
@@ -31,17 +33,24 @@ class Live(Protocol):
 
 
 def engine_app(
-    insight: Insight, pipeline_status: PipelineStatus, store: Examined, live: Live, *more: APIRouter
+    insight: Insight,
+    pipeline_status: PipelineStatus,
+    store: Examined,
+    live: Live,
+    *more: APIRouter,
+    figures: Sequence[Collector] = (),
 ) -> FastAPI:
-    """Questions, with the routes of `more`, those of a doctor, `/livez`, `/readyz` and `/metrics`; no documentation,
-    for that is the gateway's."""
+    """Questions, with the routes of `more`, those of a doctor, `/livez`, `/readyz` and `/metrics` (its own figures, and
+    those of `figures`); no documentation, for that is the gateway's."""
     app = FastAPI(title="headwater engine", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(app)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(ForRequest)
     for each in (*more, router(insight), examine.router(store, live.verify)):
         app.include_router(each)
     registry = CollectorRegistry()
-    registry.register(EngineFigures(insight, pipeline_status, live.figures))
+    for collector in (EngineFigures(insight, pipeline_status, live.figures), *figures):
+        registry.register(collector)
     threads = Threads()
 
     @app.get("/livez")
@@ -78,6 +87,20 @@ def resting_app(pipeline_status: PipelineStatus) -> FastAPI:
         raise UnavailableError("another engine leads, or this one is about to")
 
     return app
+
+
+class ForRequest:
+    """Notes for log lines which of the gateway's requests this is, and whose."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = dict(scope["headers"])
+            id_ = request_id(headers.get(HEADER.encode()))
+            REQUEST.set(About(id_.decode(), headers.get(WORKSPACE.encode(), b"").decode("latin-1")))
+        await self._app(scope, receive, send)
 
 
 class HeadAsGet:

@@ -18,6 +18,7 @@ from headwater.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from headwater.requests import REQUEST, SCOPE
 from headwater.web import problems, signin
 from headwater.web.answers import Receive, Scope, Send, reply
 from headwater.web.auth import Door
@@ -34,7 +35,17 @@ logger = logging.getLogger("headwater.gateway")
 OPEN = frozenset(("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"))
 """Paths that need no key."""
 
-ENGINE = ("/v1/events", "/v1/batches", "/v1/profiles", "/v1/pipelines", "/v1/cohorts", "/v1/erasures", "/v1/activity")
+ENGINE = (
+    "/v1/events",
+    "/v1/batches",
+    "/v1/profiles",
+    "/v1/pipelines",
+    "/v1/cohorts",
+    "/v1/erasures",
+    "/v1/activity",
+    "/v1/destinations",
+    "/v1/webhooks",
+)
 """Paths at and below which the engine answers; all others are the gateway's own."""
 
 LIVE = "/v1/live"
@@ -86,6 +97,7 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
+        REQUEST.set(scope.get(SCOPE))
         if path in self._ingest.routes and method == "POST":
             await self._ingest(scope, receive, send)
         elif self._is_dialects_own(path, method):
@@ -160,6 +172,8 @@ class Gateway:
         principal = self._door.asking(scope, dict(scope["headers"]))
         if principal is None:
             raise UnauthenticatedError("A valid API key is required: Authorization: Bearer sk_…")
+        if about := REQUEST.get():
+            about.workspace = principal.workspace
         return self._with_address(scope, principal)
 
     def _with_address(self, scope: Scope, principal: Principal | None) -> Principal | None:

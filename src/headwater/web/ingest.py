@@ -3,17 +3,19 @@ top to bottom."""
 
 import logging
 import math
-from collections.abc import Awaitable, Iterable
+import time
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import NamedTuple
 
-from headwater import clock
+from headwater import clock, tracing
 from headwater.catalog.base import Catalog
 from headwater.claims.base import Claims, Hold, InFlightError
 from headwater.config import Settings
-from headwater.dialects.base import Answer, BodyError, Dialect, Fault, Request
+from headwater.dialects.base import Answer, BodyError, Dialect, Fault, Posted, Request
 from headwater.dialects.strict import sizes
 from headwater.errors import ConflictError, LogUndecidedError, NotFoundError, RequestError, UnavailableError
 from headwater.intake import Admitted, Intake, Order, Refusal
+from headwater.requests import SCOPE
 from headwater.web.answers import Receive, Scope, Send, reply
 from headwater.web.auth import Door
 from headwater.web.body import Bodies, Disconnected, Share, cut, read_body
@@ -32,6 +34,8 @@ class Told(NamedTuple):
     events: int = 0
     """How many were taken."""
     durable: Awaitable[None] | None = None
+    rejected: Sequence[str] = ()
+    """The reasons of those among them that will be rejected."""
 
 
 class Ingest:
@@ -48,7 +52,7 @@ class Ingest:
         bodies: Bodies,
         door: Door,
     ) -> None:
-        self.routes = {path: (dialect, single) for dialect in dialects for path, single in dialect.routes.items()}
+        self.routes = {path: dialect for dialect in dialects for path in dialect.routes}
         self._dialects = tuple(dialects)
         self._catalog = catalog
         self._intake = intake
@@ -63,17 +67,18 @@ class Ingest:
     def dialect_of(self, path: str) -> Dialect | None:
         """The dialect in whose shape errors on this path are told."""
         if path in self.routes:
-            return self.routes[path][0]
+            return self.routes[path]
         for dialect in self._dialects:
             if path.startswith(dialect.prefixes):
                 return dialect
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        dialect, single = self.routes[scope["path"]]
+        dialect = self.routes[scope["path"]]
+        began = time.perf_counter()
         self.in_flight += 1
         try:
-            told = await self.answer(dialect, single, scope, receive)
+            told = await self.answer(dialect, scope, receive)
         except Disconnected:
             return
         except LogUndecidedError as error:
@@ -82,10 +87,14 @@ class Ingest:
             return
         finally:
             self.in_flight -= 1
-        self._metrics.request(dialect.name, told.answer.status, told.events)
+        self._metrics.request(dialect.name, told.answer.status, told.events, time.perf_counter() - began)
+        if told.rejected:
+            self._metrics.rejected(told.rejected)
+        if tracing.is_on():
+            tracing.tell(headwater__dialect=dialect.name, headwater__events=told.events, headwater__batch=told.batch)
         await reply(send, told.answer, told.batch)
 
-    async def answer(self, dialect: Dialect, single: bool, scope: Scope, receive: Receive) -> Told:
+    async def answer(self, dialect: Dialect, scope: Scope, receive: Receive) -> Told:
         """What to tell the client. Raises Disconnected when it has gone, LogUndecidedError when nothing can be told.
 
         While a batch waits for its fsync only its answer is kept: dozens wait at once, and their events together would
@@ -93,16 +102,17 @@ class Ingest:
         """
         try:
             with self._bodies.share() as share, self._claims.hold() as hold:
-                told = await self._take(dialect, single, scope, receive, share, hold)
+                told = await self._take(dialect, scope, receive, share, hold)
                 if told.durable is not None:
-                    await told.durable
+                    with tracing.span("log.append", headwater__events=told.events):
+                        await told.durable
             return told
         except InFlightError as error:
             return Told(_later(dialect.error(error.status, str(error)), 1))
         except RequestError as error:
             return Told(dialect.error(error.status, str(error), getattr(error, "path", "")))
         except BodyError as error:
-            return Told(dialect.error(400, error.message, error.path))
+            return Told(dialect.error(error.status, error.message, error.path))
         except UnavailableError as error:
             return Told(_later(dialect.error(503), error.retry_after))
         except (Disconnected, LogUndecidedError):
@@ -111,14 +121,14 @@ class Ingest:
             logger.exception("an ingest request failed")
             return Told(dialect.error(500))
 
-    async def _take(
-        self, dialect: Dialect, single: bool, scope: Scope, receive: Receive, share: Share, hold: Hold
-    ) -> Told:
+    async def _take(self, dialect: Dialect, scope: Scope, receive: Receive, share: Share, hold: Hold) -> Told:
         """Hands the request's events to the log, and words the answer."""
         headers = dict(scope["headers"])
         principal = self._door.asking(scope, headers)
         if principal is None:
             return Told(dialect.error(401))
+        if SCOPE in scope:
+            scope[SCOPE].workspace = principal.workspace
         if "ingest" not in principal.scopes:
             return Told(dialect.error(403))
         key = key_in(scope["headers"]) if b"idempotency-key" in headers else None
@@ -130,24 +140,26 @@ class Ingest:
             self.in_flight += 1
         self._check_in_flight()
         lenient, backfill = prefers_lenient(headers), _backfill(headers)
+        posted = dialect.open(scope["path"], headers, body)
         if key is None:
-            return await self._take_body(dialect, single, principal.workspace, body, Order(hold, lenient, backfill))
-        once = Once(principal.workspace, key, dialect, single, scope["path"], body)
+            return await self._take_body(dialect, principal.workspace, posted, Order(hold, lenient, backfill))
+        once = Once(principal.workspace, key, dialect, scope["path"], posted)
         if before := await once.before(hold, lenient, backfill):
             return Told(*before)
         order = once.order(hold, lenient, backfill)
-        return await self._take_body(dialect, single, principal.workspace, body, order)
+        return await self._take_body(dialect, principal.workspace, posted, order)
 
-    async def _take_body(self, dialect: Dialect, single: bool, workspace: str, body: bytes, order: Order) -> Told:
+    async def _take_body(self, dialect: Dialect, workspace: str, posted: Posted, order: Order) -> Told:
         if order.backfill:
             self._check_backfill(workspace, order.backfill)
-        request = dialect.decode(body, single, self._catalog.workspace(workspace).default_region)
-        if len(body) > self._settings.max_event:
-            request.faults.extend(self._oversize(body, single))
+        region = self._catalog.workspace(workspace).default_region
+        request = dialect.decode(posted.body, posted.single, region, posted.kind)
+        if len(posted.body) > self._settings.max_event:
+            request.faults.extend(self._oversize(posted, dialect.list_field))
         outcome = await self._intake.receive(workspace, dialect, request, order)
         if isinstance(outcome, Refusal):
             return Told(dialect.refuse(request, outcome.faults, order.lenient))
-        return _told(dialect, single, request, outcome)
+        return _told(dialect, posted.single, request, outcome)
 
     def _check_backfill(self, workspace: str, backfill_id: str) -> None:
         backfill = self._catalog.backfill(workspace, backfill_id)
@@ -160,8 +172,8 @@ class Ingest:
         if self.in_flight > self._settings.max_in_flight:
             raise UnavailableError("too many requests in flight")
 
-    def _oversize(self, body: bytes, single: bool) -> list[Fault]:
-        found = [len(body)] if single else sizes(body, "events")
+    def _oversize(self, posted: Posted, field: str) -> list[Fault]:
+        found = [len(posted.body)] if posted.single else sizes(posted.body, field)
         text = f"must be at most {self._settings.max_event} bytes"
         return [
             Fault(index, (), "too_large", text) for index, size in enumerate(found) if size > self._settings.max_event
@@ -190,7 +202,8 @@ def _told(dialect: Dialect, single: bool, request: Request, admitted: Admitted) 
     receipt = admitted.receipt
     if admitted.durable is not None:
         answer = dialect.encode(request, receipt, single)
-        return Told(answer, receipt.batch, len(receipt.taken) - len(receipt.repeated), admitted.durable)
+        reasons = [event.reason for event in receipt.taken if event.reason]
+        return Told(answer, receipt.batch, len(receipt.taken) - len(receipt.repeated), admitted.durable, reasons)
     seconds = (receipt.limits.reset_ms - clock.now_ms()) / 1000 if receipt.limits else 1
     return Told(_later(dialect.over_limit(receipt), max(math.ceil(seconds), 1)))
 

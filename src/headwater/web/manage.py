@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.params import Depends as Dependency
 from msgspec import UNSET
 
@@ -34,10 +34,12 @@ from headwater.web.shapes import (
 
 T = TypeVar("T")
 
+Drafts = Annotated[bool | None, Query(description="Only drafts, or only those that are none.")]
+
 _NEW_KEY: frozenset[Scope] = frozenset(("ingest", "read"))
 """What a key may do that was asked for without scopes: send events and see what became of them."""
 _GRACE_SECONDS = 86_400
-_MAY_BE_NULL = {"rate_limit", "dedupe_by", "retention_days"}
+MAY_BE_NULL = {"rate_limit", "dedupe_by", "retention_days"}
 """What null says something about; null for anything else is as if it were absent."""
 
 
@@ -106,9 +108,12 @@ class Signals:
         made = await self._change(lambda: self._catalog.create_signal(who.actor, who.workspace, new))
         return SignalAnswer.of(made)
 
-    async def list(self, who: Reader, limit: Limit = 100, cursor: Cursor = None) -> Page[SignalAnswer]:
+    async def list(
+        self, who: Reader, draft: Drafts = None, limit: Limit = 100, cursor: Cursor = None
+    ) -> Page[SignalAnswer]:
         """By slug; archived ones are left out."""
-        signals = self._catalog.signals_of(who.workspace).values()
+        known = self._catalog.signals_of(who.workspace).values()
+        signals = [signal for signal in known if draft is None or signal.draft == draft]
         page: Page[SignalAnswer] = _page(signals, lambda signal: signal.slug, limit, cursor, SignalAnswer.of)
         return page
 
@@ -122,7 +127,7 @@ class Signals:
     async def change(self, who: Admin, slug: str, body: SignalPatch) -> SignalAnswer:
         """What is absent stays as it is; the next request obeys. Events taken already keep what they were given."""
         asked = body.model_dump(exclude_none=True)
-        for field in _MAY_BE_NULL & body.model_fields_set:
+        for field in MAY_BE_NULL & body.model_fields_set:
             asked[field] = getattr(body, field)
         changes = SignalChanges(**asked)
         changed = await self._change(lambda: self._catalog.update_signal(who.actor, who.workspace, slug, changes))

@@ -1,18 +1,22 @@
 """The gateway's own figures, for Prometheus."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from headwater.bounds import Bounds
 from headwater.log.base import Appender
+from headwater.outcomes import Reason
 from headwater.quotas.base import Quotas
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class GatewayMetrics:
@@ -29,6 +33,21 @@ class GatewayMetrics:
         self._events = Counter(
             "headwater_ingest_events_total", "Events acknowledged.", ["dialect"], registry=self.registry
         )
+        self._seconds = Histogram(
+            "headwater_ingest_duration_seconds",
+            "From the head of an ingest request to its answer, the client's own slowness in sending it included.",
+            ["dialect"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._rejected = Counter(
+            "headwater_ingest_rejected_events_total",
+            "Events acknowledged that were rejected, each kept for a replay.",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason in Reason:
+            self._rejected.labels(reason.value)
         self._sign_ins = Counter(
             "headwater_sign_ins_total",
             "Tries to sign in to the dashboard: done, refused, throttled.",
@@ -38,19 +57,29 @@ class GatewayMetrics:
         self.registry.register(_LogFigures(log))
         # Looking a labelled counter up costs more than counting: the ones in use are kept.
         self._known: dict[tuple[str, int], Counter] = {}
+        self._known_seconds: dict[str, Histogram] = {}
         self._known_events: dict[str, Counter] = {}
 
-    def request(self, dialect: str, status: int, events: int) -> None:
-        """Counts one answered request and the events it acknowledged."""
+    def request(self, dialect: str, status: int, events: int, seconds: float) -> None:
+        """Counts one answered request, the events it acknowledged, and how long it took."""
         counter = self._known.get((dialect, status))
         if counter is None:
             counter = self._known[dialect, status] = self._requests.labels(dialect, str(status))
         counter.inc()
+        taking = self._known_seconds.get(dialect)
+        if taking is None:
+            taking = self._known_seconds[dialect] = self._seconds.labels(dialect)
+        taking.observe(seconds)
         if events:
             taken = self._known_events.get(dialect)
             if taken is None:
                 taken = self._known_events[dialect] = self._events.labels(dialect)
             taken.inc(events)
+
+    def rejected(self, reasons: Iterable[str]) -> None:
+        """Counts events that were acknowledged, and will be rejected."""
+        for reason in reasons:
+            self._rejected.labels(reason).inc()
 
     def sign_in(self, outcome: Literal["done", "refused", "throttled"]) -> None:
         self._sign_ins.labels(outcome).inc()

@@ -1,7 +1,7 @@
 """A request under an `Idempotency-Key`: taken once; sent again it is told what it was told the first time."""
 
 from headwater.claims.base import Hold, InFlightError, claim_key
-from headwater.dialects.base import Answer, Dialect, Receipt, Request
+from headwater.dialects.base import Answer, Dialect, Posted, Receipt, Request
 from headwater.errors import DiffersError, GoneError, InvalidError
 from headwater.events import Claim
 from headwater.intake import Order
@@ -22,12 +22,11 @@ def key_in(headers: list[tuple[bytes, bytes]]) -> bytes:
 class Once:
     """One request under its key."""
 
-    def __init__(self, workspace: str, key: bytes, dialect: Dialect, single: bool, path: str, body: bytes) -> None:
+    def __init__(self, workspace: str, key: bytes, dialect: Dialect, path: str, posted: Posted) -> None:
         self._key = claim_key(workspace, "key", key.decode("ascii"))
         self._dialect = dialect
-        self._single = single
         self._path = path
-        self._body = body
+        self._posted = posted
 
     async def before(self, hold: Hold, lenient: bool, backfill: str) -> tuple[Answer, str] | None:
         """The answer it got before, and its batch; None when it is the first, and reserved from now on.
@@ -53,7 +52,7 @@ class Once:
         """How the first one is to be taken: its answer is kept with its events."""
 
         def claim(batch: bytes, request: Request, receipt: Receipt) -> Claim:
-            answer = self._dialect.encode(request, receipt, self._single)
+            answer = self._dialect.encode(request, receipt, self._posted.single)
             first = First(self._sent(lenient, backfill), answer.status, answer.headers, receipt.batch, answer.body)
             joined = backfill or next((event.backfill_id for event in receipt.taken if event.backfill_id), "")
             return Claim(self._key, keep(batch, first), joined)
@@ -61,10 +60,11 @@ class Once:
         return Order(hold, lenient, backfill, self._key, claim)
 
     def _sent(self, lenient: bool, backfill: str) -> Sent:
-        return sent(self._path, self._single, lenient, backfill, self._body)
+        body, single, field = self._posted.body, self._posted.single, self._dialect.list_field
+        return sent(self._path, single, lenient, backfill, body, field)
 
     def _compare(self, first: Sent, lenient: bool, backfill: str) -> None:
-        found = difference(first, self._sent(lenient, backfill))
+        found = difference(first, self._sent(lenient, backfill), self._dialect.list_field)
         if found:
             about = f"This Idempotency-Key was used for another request; what differs is {found.what}"
             raise DiffersError(about, found.path)

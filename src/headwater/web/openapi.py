@@ -13,12 +13,21 @@ from headwater.dialects import DIALECTS
 from headwater.dialects.base import Dialect
 from headwater.web.completion import complete
 from headwater.web.models import Problem
+from headwater.web.openapi_doors import CLOUDEVENTS_CONTENT, SCHEMAS, SEGMENT_BODIES
+from headwater.web.problems import MEDIA_TYPE
 
 OPERATING = "Operating"
 """The tag of the routes that need no key."""
 
-_DIALECTS = {"bik": ("BIK Send Events", "BikError"), "bigmind": ("Bigmind Signals", "BigmindError")}
+_DIALECTS = {
+    "bik": ("BIK Send Events", "BikError"),
+    "bigmind": ("Bigmind Signals", "BigmindError"),
+    "segment": ("Segment", "SegmentError"),
+    "cloudevents": ("CloudEvents", "Problem"),
+}
 """Each dialect's tag, and its errors' schema."""
+
+_ONE, _MANY = "Send one event", "Send up to 100 events"
 
 INGEST_TAGS = tuple(tag for tag, _ in _DIALECTS.values())
 
@@ -202,10 +211,10 @@ def _error(dialect: Dialect, schema: str, status: int) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": _ref(schema)}
     if status != 400:
         content["example"] = msgspec.json.decode(dialect.error(status, _SAID.get(status, "")).body)
-    return {"application/json": content}
+    return {MEDIA_TYPE if schema == "Problem" else "application/json": content}
 
 
-def _ingest(summary: str, dialect: Dialect, body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+def _ingest(summary: str, dialect: Dialect, content: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     tag, error = _DIALECTS[dialect.name]
     words = {
         400: "Invalid; nothing was stored",
@@ -221,6 +230,8 @@ def _ingest(summary: str, dialect: Dialect, body: dict[str, Any], answer: dict[s
         500: "Our fault; nothing was stored",
         503: "Nothing was stored; come back after `Retry-After` seconds",
     }
+    if error == "Problem":
+        words[415] = "Content-Type is none of CloudEvents', or Content-Encoding is neither gzip nor identity"
     if error == "BigmindError":
         words[404] = "A signal is unknown or not active, or there is no such backfill; nothing was stored"
     taken = {
@@ -247,7 +258,7 @@ def _ingest(summary: str, dialect: Dialect, body: dict[str, Any], answer: dict[s
             "summary": summary,
             "tags": [tag],
             "parameters": _PARAMETERS,
-            "requestBody": {"required": True, "content": _json(body)},
+            "requestBody": {"required": True, "content": content},
             "responses": {"200": taken, **dict(sorted(errors.items()))},
         }
     }
@@ -271,11 +282,16 @@ def _ingest_paths() -> dict[str, Any]:
         ("bigmind", False): (_batch("BigmindEvent"), many),
         ("bigmind", True): (_ref("BigmindEvent"), one),
     }
-    return {
-        path: _ingest("Send one event" if alone else "Send up to 100 events", dialect, *bodies[dialect.name, alone])
+    told: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+        path: (_ONE if alone else _MANY, _json(bodies[dialect.name, alone][0]), bodies[dialect.name, alone][1])
         for dialect in DIALECTS
+        if (dialect.name, True) in bodies
         for path, alone in dialect.routes.items()
     }
+    for path, body in SEGMENT_BODIES.items():
+        told[path] = (_MANY if "batch" in body["properties"] else _ONE, _json(body), _ref("SegmentAccepted"))
+    told["/v1/cloudevents"] = ("Send one event, or up to 100", CLOUDEVENTS_CONTENT, _ref("CloudEventsAccepted"))
+    return {path: _ingest(told[path][0], dialect, *told[path][1:]) for dialect in DIALECTS for path in dialect.routes}
 
 
 def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
@@ -292,7 +308,7 @@ def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
         paths[path] = item | paths.get(path, {})
     api["paths"] = dict(sorted(paths.items(), key=lambda pair: ("/v1" in pair[0], pair[0])))
     components = api.setdefault("components", {})
-    components.setdefault("schemas", {}).update(_SCHEMAS)
+    components.setdefault("schemas", {}).update(_SCHEMAS | SCHEMAS)
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
     components["securitySchemes"] = {

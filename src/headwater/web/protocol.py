@@ -16,6 +16,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from headwater.dialects.base import Answer
+from headwater.requests import SCOPE, About, request_id
 from headwater.web import framing, patience
 from headwater.web.answers import headers_of
 from headwater.web.body import ABORT
@@ -130,6 +131,9 @@ class GuardedProtocol(HttpToolsProtocol):
         cycle = self.cycle
         cycle.transport = self._outlet  # type: ignore[assignment]
         cycle.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
+        id_ = request_id(found.get(b"x-request-id"))
+        cycle.scope[SCOPE] = About(id_.decode())  # type: ignore[literal-required]
+        cycle.default_headers = [*cycle.default_headers, (b"x-request-id", id_)]
         # An answer that goes out before the whole body has come says that the connection ends: the rest is not read.
         self._keeps = cycle.keep_alive
         cycle.keep_alive = False
@@ -200,6 +204,7 @@ class GuardedProtocol(HttpToolsProtocol):
         target = getattr(self, "url", b"")
         answer = type(self).answer(framing.path_of(target), status, message)
         headers = [*headers_of(answer), *type(self).told(self.scope["headers"] if self.scope else [])]  # type: ignore[arg-type]
+        headers.append((b"x-request-id", request_id(None)))
         if status == 503:
             headers.append((b"retry-after", b"1"))
         lines = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in headers)]

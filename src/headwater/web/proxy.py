@@ -12,8 +12,10 @@ from typing import Any
 
 import httpx
 
+from headwater import tracing
 from headwater.catalog.base import Principal
 from headwater.errors import UnavailableError
+from headwater.requests import HEADER, current_id
 from headwater.web.body import Bodies, Share, read_body
 from headwater.web.lines import Line
 
@@ -28,7 +30,8 @@ _HOP = frozenset(
     (b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"proxy-authorization")
 )
 _NOT_ON = _HOP | {b"host", b"authorization", b"cookie", b"content-length", b"content-encoding", b"accept-encoding"}
-_NOT_BACK = _HOP | {b"date"}  # the gateway says its own
+_NOT_ON |= {b"x-request-id"}  # what the client sent may be no id
+_NOT_BACK = _HOP | {b"date", b"x-request-id"}  # the gateway says its own
 _AT_ONCE = 64
 _WAITING = 256
 _TURN_SECONDS = 10
@@ -168,7 +171,8 @@ class EngineProxy:
         body = await read_body(receive, dict(scope["headers"]), self._max_body, share)
         url = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         kept = [each for each in scope["headers"] if each[0] not in _NOT_ON and not each[0].startswith(b"headwater-")]
-        kept += [(name.encode(), value.encode()) for name, value in _headers(principal).items()]
+        own = {name.encode(): value.encode() for name, value in _headers(principal).items()}
+        kept = [*(each for each in kept if each[0] not in own), *own.items()]
         return client.build_request(
             scope["method"], httpx.URL("http://engine", raw_path=url), headers=kept, content=body
         )
@@ -225,8 +229,11 @@ def _beginning(response: httpx.Response) -> dict[str, Any]:
 
 
 def _headers(principal: Principal) -> dict[str, str]:
-    """What tells the engine who asks."""
-    return {WORKSPACE: principal.workspace, SCOPES: ",".join(principal.scopes)}
+    """What tells the engine who asks, and for which request."""
+    told = {WORKSPACE: principal.workspace, SCOPES: ",".join(principal.scopes)}
+    if id_ := current_id():
+        told[HEADER] = id_
+    return told | tracing.handed_on()
 
 
 def _client(line: Line, connections: int, seconds: float = 60) -> httpx.AsyncClient:

@@ -26,7 +26,7 @@ TAG = "Rejected events"
 
 _CANDIDATES = "/replay/candidates"
 """Of the engine, and out of every client's reach: the gateway hands nothing on to it."""
-_REPLAYED = "rejected.replay"
+REPLAYED = "rejected.replay"
 """In the audit."""
 
 _ID = "01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e01"
@@ -204,9 +204,9 @@ def changing(catalog: Catalog, replay: Runs, ask: Ask) -> APIRouter:
         quota is used. Safe to ask twice, or by two at once: each event is taken once. After a 503 ask again: what was
         replayed until then is."""
         order = _order(who.workspace, body)
-        outcome = await replay.run(order, _source(ask, who, order.which))
+        outcome = await replay.run(order, source_of(ask, who, order.which))
         if outcome.replayed:
-            catalog.note(who.actor, who.workspace, _REPLAYED, f"{outcome.replayed} events")
+            catalog.note(who.actor, who.workspace, REPLAYED, f"{outcome.replayed} events")
         return Response(msgspec.json.encode(outcome), media_type="application/json")
 
     return routes
@@ -229,7 +229,7 @@ def _place(cursor: str | None) -> Place:
     return FIRST if cursor is None else place_of(cursor)
 
 
-def _source(ask: Ask, who: Principal, which: Refused) -> Source:
+def source_of(ask: Ask, who: Principal, which: Refused) -> Source:
     async def candidates(after: Place, most: int) -> Candidates:
         answer = await ask(_CANDIDATES, who, msgspec.json.encode(Asked(which, after, most)), FRESH)
         if answer.is_error:

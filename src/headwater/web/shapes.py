@@ -9,7 +9,16 @@ from headwater.catalog.base import Change, Key, Scope, Workspace
 from headwater.clock import to_iso
 from headwater.rules.names import MAX_NAME
 from headwater.rules.signal import MAX_DAYS, MAX_RATE, MAX_VALUE
-from headwater.signals import Aggregation, DedupeBy, Enforcement, Period, SchemaVersion, Signal, SignalType
+from headwater.signals import (
+    Aggregation,
+    DedupeBy,
+    Enforcement,
+    Period,
+    SchemaVersion,
+    Signal,
+    SignalType,
+    UnknownSignals,
+)
 
 T = TypeVar("T")
 
@@ -105,6 +114,10 @@ class SignalAnswer(BaseModel):
     retention_days: Days = Field(examples=[None])
     latest_version: int | None = Field(description="Of its schema; null: it has none.", examples=[None])
     preset: str | None = Field(description="What it came with.", examples=[None])
+    draft: bool = Field(
+        description="It was made because an event named it; its events are kept, and rejected until it is approved.",
+        examples=[False],
+    )
     created_at: When
 
     @classmethod
@@ -124,6 +137,7 @@ class SignalAnswer(BaseModel):
             retention_days=signal.retention_days,
             latest_version=signal.latest,
             preset=signal.preset,
+            draft=signal.draft,
             created_at=to_iso(signal.created_ms),
         )
 
@@ -227,6 +241,11 @@ class WorkspacePatch(Body):
     max_identities: int | None = Field(
         default=None, description="The most identities of one profile, from 2 to 1,000.", examples=[100]
     )
+    unknown_signals: UnknownSignals | None = Field(
+        default=None,
+        description="What becomes of an event whose signal there is not: it is refused, or makes a draft signal.",
+        examples=["draft"],
+    )
 
 
 class WorkspaceAnswer(BaseModel):
@@ -235,6 +254,7 @@ class WorkspaceAnswer(BaseModel):
     default_region: str | None
     never_connect: list[str] = Field(description="Identities that never connect two people.")
     max_identities: int = Field(description="The most identities of one profile.")
+    unknown_signals: UnknownSignals = Field(description="What becomes of an event whose signal there is not.")
     created_at: When
 
     @classmethod
@@ -257,6 +277,7 @@ def _workspace(workspace: Workspace) -> dict[str, Any]:
         "default_region": workspace.default_region,
         "never_connect": list(workspace.never_connect),
         "max_identities": workspace.max_identities,
+        "unknown_signals": workspace.unknown_signals,
         "created_at": to_iso(workspace.created_ms),
     }
 

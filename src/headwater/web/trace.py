@@ -20,7 +20,7 @@ class StepAnswer(BaseModel):
 
     step: str = Field(
         description="`received`; `waiting` to be stored; `validated` or `rejected`; `stored`; `replayed`; `backfill`; "
-        "and what it led to: `profile`, `metric`, `state`, `cohort`.",
+        "and what it led to: `profile`, `metric`, `state`, `cohort`, `webhook` (each attempt).",
         examples=["validated"],
     )
     at: str | None = Field(description="When, where that is known.", examples=[None])

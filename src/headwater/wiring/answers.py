@@ -5,14 +5,17 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
+from starlette.types import ASGIApp
 
+from headwater import tracing
 from headwater.activity import Activity
 from headwater.backfills import Backfills, Settling
 from headwater.catalog.base import Definitions
 from headwater.checks import Checks
 from headwater.cohorts import Cohorts
 from headwater.config import Settings
+from headwater.destinations.all import Destinations
 from headwater.dialects import DIALECTS
 from headwater.drain import Drain
 from headwater.erasure import Erasure, Erasures
@@ -30,16 +33,26 @@ from headwater.profiles import Profiles
 from headwater.rejected import Rejected
 from headwater.removal import Removal
 from headwater.retention import Retention
+from headwater.rules.address import networks
 from headwater.search import Search
 from headwater.state.base import State
 from headwater.state.cohorts import Memberships
+from headwater.state.webhooks import Outbox
 from headwater.store.base import Store
 from headwater.tail import Pending
 from headwater.tombstones import Tombstones
 from headwater.trace import Traces
-from headwater.web import activity, backfills, checks, cohorts, erasures, measures, profiles, rejected, trace
+from headwater.web import activity, backfills, checks, cohorts, erasures, measures, profiles, rejected, trace, webhooks
+from headwater.web import destinations as destined
 from headwater.web.engine import engine_app
 from headwater.web.live import router as feed_router
+from headwater.web.traced import Traced
+from headwater.web.webhook_figures import WebhookFigures
+from headwater.webhooks.endpoints import Endpoints
+from headwater.webhooks.follower import Follower
+from headwater.webhooks.sender import Sender
+from headwater.webhooks.sources import Changes, Finished, Rejections, Source
+from headwater.wiring import described
 
 
 class Kept(NamedTuple):
@@ -48,6 +61,7 @@ class Kept(NamedTuple):
     store: Store
     state: State
     memberships: Memberships
+    outbox: Outbox
     catalog: Definitions
     people: People
     live: Live
@@ -62,6 +76,7 @@ class Kept(NamedTuple):
     """As `claims.sqlite.erase`."""
     claimed: Callable[[], int | None]
     """As `log.base.Reader.claimed`."""
+    destinations: Destinations
 
 
 class Answers:
@@ -73,31 +88,59 @@ class Answers:
         self._links = Links(store, state, people)
         self._search = Search(store, state, people, catalog)
         stack.callback(self._search.close)
+        self._backfills = Backfills(store, catalog, state, Previews(store, state, people, catalog, kept.live.imagined))
+        allowed = networks(settings.webhooks_allow)
+        self._figures = WebhookFigures(kept.outbox.figures)
+        self._sender = Sender(kept.outbox, allowed, self._figures.attempted)
+        self._follower = Follower(kept.outbox, self._sources(settings), self._sender.wake)
+        self._endpoints = Endpoints(kept.outbox, kept.memberships, self._follower, allowed, self._sender.wake)
+        stack.callback(self._endpoints.close)
         self.jobs = Jobs(state, self._works(settings))
 
     def workers(self) -> list[tuple[str, Callable[[threading.Event], None]]]:
         """Names, and what threads of them run until it is set, and `wake` was called."""
-        return [("live", self._kept.live.run), ("feed", self._kept.feed.run), ("jobs", self.jobs.run)]
+        return [
+            ("live", self._kept.live.run),
+            ("feed", self._kept.feed.run),
+            ("jobs", self.jobs.run),
+            ("webhooks", self._follower.run),
+            ("deliveries", self._sender.run),
+            *self._kept.destinations.workers(),
+        ]
 
     def wake(self) -> None:
         self._kept.live.wake()
         self._kept.feed.wake()
         self.jobs.wake()
+        self._follower.wake()
+        self._sender.wake()
 
-    def app(self, ends: Callable[[], bool], *more: APIRouter) -> FastAPI:
+    def app(self, ends: Callable[[], bool], *more: APIRouter) -> ASGIApp:
         """All routes. `ends`: whether the server is about to."""
         kept, insight = self._kept, self._insight()
         routers = (*self._routers(insight), feed_router(kept.feed, ends), *more)
-        return engine_app(insight, kept.status, kept.store, kept.live, *routers)
+        figures = (self._figures, destined.DestinationFigures(kept.destinations))
+        app = engine_app(insight, kept.status, kept.store, kept.live, *routers, figures=figures)
+        return Traced(app, described.routes()) if tracing.is_on() else app
+
+    def _sources(self, settings: Settings) -> tuple[Source, ...]:
+        kept = self._kept
+        every_ms = 1000 * settings.webhooks_digest_seconds
+        return (
+            Changes(kept.memberships, kept.people.connected),
+            Rejections(kept.store, kept.state.cursors, every_ms),
+            Finished(kept.catalog, self._backfills, kept.drain, kept.outbox.told),
+        )
 
     def _works(self, settings: Settings) -> tuple[Settling, Erasure, Retention]:
         kept = self._kept
         state, people, live = kept.state, kept.people, kept.live
-        removal = Removal(kept.drain, kept.store, state, kept.memberships)
+        removal = Removal(kept.drain, kept.store, state, kept.memberships, kept.outbox)
         tombstones = Tombstones(settings.tombstones_path, settings.secret_path)
 
         def drop(workspace: str, identities: Sequence[str], others: Collection[str]) -> None:
             live.drop(workspace, identities, others)
+            self._follower.erase(workspace, identities)  # now: what it read of their changes before is in the outbox
             self._search.forget(workspace, {*identities, *others})
 
         def retained(workspace: str) -> None:
@@ -110,7 +153,16 @@ class Answers:
         return (
             Settling(kept.catalog, state, self._links, kept.between, live.as_of),
             Erasure(
-                removal, state, people, self._links, tombstones, drop, kept.erase_claims, kept.claimed, again=again
+                removal,
+                state,
+                people,
+                self._links,
+                tombstones,
+                drop,
+                kept.erase_claims,
+                kept.claimed,
+                again=again,
+                written=kept.destinations.erase,
             ),
             Retention(removal, state, kept.catalog, self._links, retained),
         )
@@ -120,20 +172,21 @@ class Answers:
         return Insight(kept.store, kept.state, kept.people, kept.catalog, kept.records, kept.tail)
 
     def _routers(self, insight: Insight) -> tuple[APIRouter, ...]:
-        store, state, memberships, catalog, people, live, records, tail, *_ = self._kept
+        store, state, memberships, outbox, catalog, people, live, records, tail, *_ = self._kept
         measured = Measures(store, people, catalog)
-        traces = Traces(insight, measured, store, people, catalog, memberships, records, tail, DIALECTS)
-        previews = Previews(store, state, people, catalog, live.imagined)
+        traces = Traces(insight, measured, store, people, catalog, memberships, outbox, records, tail, DIALECTS)
         return (
             trace.router(traces),
             activity.router(Activity(store, catalog)),
+            destined.router(self._kept.destinations),
             checks.router(Checks(store, catalog, DIALECTS)),
             rejected.asking(Rejected(store, state, catalog, records, tail, DIALECTS)),
             cohorts.router(Cohorts(memberships, live, catalog.signals_of, people.connected)),
             measures.router(measured),
             profiles.router(Profiles(store, people, catalog, memberships, live.wake), insight, self._search),
             erasures.router(Erasures(state, people, self.jobs.wake)),
-            backfills.asking(Backfills(store, catalog, state, previews)),
+            backfills.asking(self._backfills),
+            webhooks.router(self._endpoints),
         )
 
 

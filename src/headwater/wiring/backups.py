@@ -13,6 +13,7 @@ from headwater.config import Settings
 from headwater.log.files import FilesReader
 from headwater.state.cohorts_sqlite import SqliteMemberships
 from headwater.state.sqlite import SqliteStateView
+from headwater.state.webhooks_sqlite import SqliteOutbox
 from headwater.store import schema
 from headwater.web import keeping
 from headwater.wiring import offline
@@ -59,4 +60,5 @@ def versions() -> dict[str, int]:
         "cohorts": SqliteMemberships.reads,
         "state": SqliteStateView.reads,
         "store": schema.version(),
+        "webhooks": SqliteOutbox.reads,
     }

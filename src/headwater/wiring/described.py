@@ -7,6 +7,8 @@ from headwater.web import (
     backfills,
     checks,
     cohorts,
+    destinations,
+    drafts,
     erasures,
     limits,
     live,
@@ -19,7 +21,13 @@ from headwater.web import (
     signin,
     status,
     trace,
+    webhooks,
 )
+
+
+def routes() -> list[str]:
+    """The paths of the API, as `/v1/events/{id}`."""
+    return [*document()["paths"]]
 
 
 def document() -> dict[str, Any]:
@@ -31,6 +39,7 @@ def document() -> dict[str, Any]:
         signin.router(nobody, nobody, nobody, nobody, nobody),
         backfills.changing(nobody, nobody),
         rejected.changing(nobody, nobody, nobody),
+        drafts.changing(nobody, nobody, nobody, nobody),
         status.router(nobody, nobody, nobody, nobody, nobody),
         query.router(nobody),
         profiles.router(nobody, nobody, nobody),
@@ -41,7 +50,9 @@ def document() -> dict[str, Any]:
         rejected.asking(nobody),
         trace.router(nobody),
         activity.router(nobody),
+        destinations.router(nobody),
         live.router(nobody, nobody),
         checks.router(nobody),
+        webhooks.router(nobody),
     )
     return openapi.document([route for router in routers for route in router.routes])

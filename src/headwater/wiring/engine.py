@@ -26,12 +26,15 @@ from headwater.people import People
 from headwater.pipeline import Pipeline
 from headwater.state.base import Link
 from headwater.state.cohorts_sqlite import SqliteMemberships
+from headwater.state.positions_sqlite import SqlitePositions
 from headwater.state.sqlite import SqliteState
+from headwater.state.webhooks_sqlite import SqliteOutbox
 from headwater.store import schema
 from headwater.store.clickhouse import ChdbStore
 from headwater.tail import Tail
 from headwater.web import keeping
 from headwater.web.server import Front, private_socket, server
+from headwater.wiring import destined
 from headwater.wiring.answers import Answers, Kept, working
 
 _ENGINE_NICE = 19
@@ -63,6 +66,10 @@ def run_engine(settings: Settings) -> None:
         stack.callback(catalog.close)
         memberships = SqliteMemberships(settings.cohorts_path)
         stack.callback(memberships.close)
+        positions = SqlitePositions(settings.positions_path)
+        stack.callback(positions.close)
+        outbox = SqliteOutbox(settings.webhooks_path)
+        stack.callback(outbox.close)
         people = People(state, catalog.excluded)
         live = Live(reader, store, state, people, catalog, memberships)
 
@@ -88,6 +95,7 @@ def run_engine(settings: Settings) -> None:
             store,
             state,
             memberships,
+            outbox,
             catalog,
             people,
             live,
@@ -99,9 +107,11 @@ def run_engine(settings: Settings) -> None:
             pipeline.status,
             partial(erase, settings.claims_path),
             reader.claimed,
+            destined.destinations(settings, positions, store, state.cursors, tail),
         )
         answers = Answers(stack, settings, kept)
-        databases = [settings.state_path, settings.cohorts_path]
+        # Webhooks first: how far they have followed the others must not lie behind their end.
+        databases = [settings.webhooks_path, settings.state_path, settings.cohorts_path]
         keeper = Keeper(settings.frozen_dir, pipeline, store, databases, answers.jobs.lock, partial(has_room, settings))
 
         front = Front()

@@ -37,11 +37,14 @@ from headwater.state.cohorts_postgres import PostgresMemberships
 from headwater.state.commits import PostgresCommits
 from headwater.state.leadership import PostgresLeadership
 from headwater.state.moving import check_moved
+from headwater.state.positions_postgres import PostgresPositions
 from headwater.state.postgres import PostgresLedger
+from headwater.state.webhooks_postgres import PostgresOutbox
 from headwater.store.server import ServerStore
 from headwater.web.engine import resting_app
 from headwater.web.lines import OnlyGateways
 from headwater.web.server import Front, Server, server
+from headwater.wiring import destined
 from headwater.wiring.answers import Answers, Kept, working
 from headwater.wiring.partition import StoredPartition, taken
 from headwater.wiring.urls import Urls
@@ -150,6 +153,10 @@ class _Leader:
         stack.callback(ledger.close)
         memberships = PostgresMemberships(urls.database)
         stack.callback(memberships.close)
+        positions = PostgresPositions(urls.database)
+        stack.callback(positions.close)
+        outbox = PostgresOutbox(urls.database)
+        stack.callback(outbox.close)
         store = ServerStore(urls.store, layout=urls.layout)
         stack.callback(store.close)
         streams = Streams(address(urls.log))
@@ -173,6 +180,7 @@ class _Leader:
             store,
             ledger,
             memberships,
+            outbox,
             catalog,
             people,
             live,
@@ -184,6 +192,7 @@ class _Leader:
             self._owner.status,
             partial(erase, urls.database),
             lambda: None,
+            destined.destinations(self._settings, positions, store, following.cursors, tails),
         )
         answers = Answers(stack, self._settings, kept)
         clearing = self._clearing(stack, readers)

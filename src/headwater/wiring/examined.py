@@ -68,6 +68,7 @@ def examined(settings: Settings) -> Iterator[Patient]:
             engine=engine,
             engine_fault=store.fault if isinstance(store, EngineStore) else lambda: "",
             cohorts=lambda quick: _faults(settings.cohorts_path, scratch if engine is None else None, quick),
+            webhooks=lambda quick: _faults(settings.webhooks_path, scratch if engine is None else None, quick),
             claims=_opened(stack, lambda: SqliteClaimsView(settings.claims_path, for_catalog))
             if settings.claims_path.exists()
             else None,

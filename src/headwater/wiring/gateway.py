@@ -11,6 +11,7 @@ from functools import partial
 import uvloop
 from fastapi import FastAPI
 
+from headwater import tracing
 from headwater.catalog.base import Catalog, Principal
 from headwater.catalog.credentials import derived, url_of
 from headwater.config import Settings
@@ -20,7 +21,8 @@ from headwater.intake import Intake
 from headwater.locks import DirectoryLock
 from headwater.log.base import Appender
 from headwater.replay import Replay
-from headwater.web import backfills, dashboard, limits, manage, problems, rejected, signin, status
+from headwater.web import backfills, dashboard, drafts, limits, manage, problems, rejected, signin, status
+from headwater.web.access import AccessLog
 from headwater.web.auth import Door
 from headwater.web.body import Bodies
 from headwater.web.cors import Application, Cors
@@ -34,6 +36,7 @@ from headwater.web.proxy import EngineProxy
 from headwater.web.server import connections, server
 from headwater.web.session import Sessions
 from headwater.web.tls import Certificate
+from headwater.web.traced import Traced
 from headwater.wiring import alone, described
 from headwater.wiring.held import check_not_moved
 from headwater.wiring.parts import Parts
@@ -88,13 +91,16 @@ async def _serve_gateway(settings: Settings, sock_fd: int, parts: Parts) -> None
         problems.install(own)
         change = parts.change
         managing, loading = manage.router(catalog, change), backfills.changing(catalog, engine.ask, change)
-        replaying = rejected.changing(catalog, Replay(intake, claims, settings.windows, DIALECTS), engine.post)
+        replay = Replay(intake, claims, settings.windows, DIALECTS)
+        replaying = rejected.changing(catalog, replay, engine.post)
+        approving = drafts.changing(catalog, replay, engine.post, engine.ask, change)
         needed = None if settings.is_cluster else settings.credentials_path
         operating = status.router(log, engine, metrics, needed, described.document)
         own.include_router(managing)
         own.include_router(loading)
         own.include_router(limits.router(catalog, quotas))
         own.include_router(replaying)
+        own.include_router(approving)
         own.include_router(operating)
         own.include_router(signin.router(catalog, sessions, clients, metrics, url_of(settings), parts.links, change))
         files = dashboard.Dashboard(dashboard.load())
@@ -143,9 +149,11 @@ def _certificate(settings: Settings) -> Certificate | None:
 
 
 def _fronted(gateway: Gateway, ingest: Ingest, settings: Settings) -> Application:
-    """The gateway as the world sees it: bare, unless pages of other origins may call it."""
-    if not settings.cors_origins:
-        return gateway
-    cors = Cors(gateway, settings.cors_origins, ingest.routes)
-    GuardedProtocol.told = staticmethod(cors.headers)
-    return cors
+    """The gateway as the world sees it: bare, unless pages of other origins may call it, or each request is told of."""
+    front: Application = gateway
+    if settings.cors_origins:
+        front = cors = Cors(gateway, settings.cors_origins, ingest.routes)
+        GuardedProtocol.told = staticmethod(cors.headers)
+    if settings.access_log:
+        front = AccessLog(front, described.routes())
+    return Traced(front, described.routes()) if tracing.is_on() else front

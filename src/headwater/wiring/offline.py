@@ -27,6 +27,7 @@ from headwater.retention import Retention
 from headwater.state.base import Job, Link
 from headwater.state.cohorts_sqlite import SqliteMemberships
 from headwater.state.sqlite import SqliteState
+from headwater.state.webhooks_sqlite import SqliteOutbox
 from headwater.store.clickhouse import ChdbStore
 from headwater.tombstones import Tombstone, Tombstones, hash_of
 
@@ -81,6 +82,8 @@ class _Bench:
         stack.callback(self.catalog.close)
         self.memberships = SqliteMemberships(settings.cohorts_path)
         stack.callback(self.memberships.close)
+        self.outbox = SqliteOutbox(settings.webhooks_path)
+        stack.callback(self.outbox.close)
         self.people = People(self.state, self.catalog.excluded)
         self.pipeline = Pipeline(
             self.reader,
@@ -120,7 +123,8 @@ class _Bench:
     def work(self) -> None:
         """Until every erasure is done, also those that were under way in the earlier time. Retention that was goes on
         beside them: nobody else may delete before it has."""
-        removal = Removal(LogDrain(self.reader, self.state, self.pipeline), self.store, self.state, self.memberships)
+        drain = LogDrain(self.reader, self.state, self.pipeline)
+        removal = Removal(drain, self.store, self.state, self.memberships, self.outbox)
         links = Links(self.store, self.state, self.people)
         erasing = Erasure(
             removal,
@@ -165,6 +169,7 @@ class _Bench:
     def _drop(self, workspace: str, identities: Sequence[str], others: Collection[str]) -> None:
         """Live membership is made anew at the next start; it tells then what became of the others."""
         self.memberships.erase(workspace, identities)
+        self.outbox.erase(workspace, identities)
 
     def _stored(self, links: Collection[Link]) -> None:
         self.people.note(links)

@@ -10,6 +10,10 @@ const COLORS: Record<string, string> = {
   open: "teal",
   closed: "gray",
   reverting: "orange",
+  active: "teal",
+  paused: "orange",
+  delivered: "teal",
+  failed: "red",
 };
 
 /** An outcome or another state of a thing, as a word with a colour. */

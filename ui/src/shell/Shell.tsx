@@ -8,6 +8,7 @@ import {
   IconSettings,
   IconUsers,
   IconUsersGroup,
+  IconWebhook,
 } from "@tabler/icons-react";
 import { Link, Navigate, Outlet, useRouterState } from "@tanstack/react-router";
 import { Suspense } from "react";
@@ -26,6 +27,7 @@ const PAGES = [
   { to: "/cohorts", label: "Cohorts", icon: IconUsersGroup },
   { to: "/profiles", label: "Profiles", icon: IconUsers },
   { to: "/backfills", label: "Backfills", icon: IconHistory },
+  { to: "/webhooks", label: "Webhooks", icon: IconWebhook },
   { to: "/settings", label: "Settings", icon: IconSettings },
 ] as const;
 

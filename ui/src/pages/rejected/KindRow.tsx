@@ -90,6 +90,8 @@ export function KindRow({ kind, filter, stale, opened, turn, ticked, tick, open,
   );
 }
 
+const MENDED = { overview: "Approve", schema: "Schema", settings: "Settings" };
+
 function Todo({ kind, stale, replay }: { kind: Kind; stale: boolean; replay: () => void }) {
   const tab = mendedIn(kind.reason);
   return (
@@ -101,9 +103,9 @@ function Todo({ kind, stale, replay }: { kind: Kind; stale: boolean; replay: () 
           params={{ slug: kind.signal } as never}
           search={{ tab } as never}
           size="sm"
-          aria-label={`${tab === "schema" ? "Schema" : "Settings"} of ${kind.signal}`}
+          aria-label={`${MENDED[tab]} of ${kind.signal}`}
         >
-          {tab === "schema" ? "Schema" : "Settings"}
+          {MENDED[tab]}
         </Anchor>
       )}
       <AdminButton

@@ -6,6 +6,7 @@ export type Filter = Omit<Schemas["FilterBody"], "reason"> & { reason?: Reason |
 
 export const REASONS: readonly Reason[] = [
   "schema_violation",
+  "signal_draft",
   "metric_value_missing",
   "state_value_missing",
   "outside_realtime_window",
@@ -30,8 +31,9 @@ export function plain(hint: string): string {
 }
 
 /** Where on a signal's page the cause is mended; null where it is the sender's to mend, or a replay's. */
-export function mendedIn(reason: string): "schema" | "settings" | null {
+export function mendedIn(reason: string): "overview" | "schema" | "settings" | null {
   if (reason === "schema_violation") return "schema";
+  if (reason === "signal_draft") return "overview";
   return reason === "metric_value_missing" || reason === "state_value_missing" ? "settings" : null;
 }
 

@@ -52,9 +52,10 @@ test("kinds of one reason stand together, the most frequent reason first", () =>
 });
 
 test("a cause that the signal's page mends leads there", () => {
-  expect(["schema_violation", "metric_value_missing", "timestamp_in_future"].map(mendedIn)).toEqual([
+  expect(["schema_violation", "metric_value_missing", "signal_draft", "timestamp_in_future"].map(mendedIn)).toEqual([
     "schema",
     "settings",
+    "overview",
     null,
   ]);
 });

@@ -10,6 +10,7 @@ import { count } from "@/common/numbers";
 import { Id, Outside } from "@/common/Outside";
 import { useDraft } from "@/common/useDraft";
 import { Facts } from "@/pages/signals/Facts";
+import { UnknownSignals } from "./UnknownSignals";
 import { draftOf, linesOf, patchOf } from "./workspace";
 
 type Workspace = Schemas["WorkspaceAnswer"];
@@ -34,6 +35,7 @@ export function WorkspaceTab() {
             />
           </Paper>
           <People workspace={known} />
+          <UnknownSignals workspace={known} />
         </Stack>
       )}
     </Loaded>

@@ -7,6 +7,7 @@ const WORKSPACE = {
   default_region: "IN",
   never_connect: ["email:a@example.com", "phone:+19999999999"],
   max_identities: 100,
+  unknown_signals: "refuse" as const,
   created_at: "2026-11-22T00:00:00.000Z",
 };
 

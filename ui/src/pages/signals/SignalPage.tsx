@@ -5,6 +5,7 @@ import { useState } from "react";
 import { KeptTabs } from "@/common/KeptTabs";
 import { Loaded } from "@/common/Loading";
 import { Page } from "@/common/Page";
+import { Approval } from "./Approval";
 import { Overview } from "./Overview";
 import { type Signal, useSignal } from "./queries";
 import { SettingsTab } from "./SettingsTab";
@@ -38,9 +39,16 @@ function Marks({ signal }: { signal: Signal }) {
       <Badge variant="outline" tt="none">
         {signal.type}
       </Badge>
-      <Badge variant="light" color={signal.active ? "teal" : "gray"} tt="none">
-        {signal.active ? "active" : "inactive: its events are refused"}
-      </Badge>
+      {signal.draft && (
+        <Badge variant="light" color="yellow" tt="none">
+          draft: its events wait
+        </Badge>
+      )}
+      {!signal.draft && (
+        <Badge variant="light" color={signal.active ? "teal" : "gray"} tt="none">
+          {signal.active ? "active" : "inactive: its events are refused"}
+        </Badge>
+      )}
     </>
   );
 }
@@ -49,7 +57,8 @@ function Known({ signal }: { signal: Signal }) {
   const [text, edit] = useState<string>(); // here, so that a look at another tab does not lose it
   return (
     <>
-      {signal.preset && (
+      <Approval signal={signal} />
+      {signal.preset === "ecommerce" && (
         <Alert icon={<IconInfoCircle aria-hidden />} color="water" p="sm">
           This signal came with the catalogue “{signal.preset}”. Its name and fields are words that BIK's clients share:
           they go on sending them as they are, so a stricter schema refuses events of clients that you cannot change.

@@ -170,11 +170,16 @@ function Head({ header }: { header: Header<Row, unknown> }) {
 }
 
 function Name({ row }: { row: Row }) {
-  const { name, slug, active, type } = row.signal;
+  const { name, slug, active, draft, type } = row.signal;
   return (
     <div style={{ minWidth: 0 }}>
       <Group gap={6} wrap="nowrap" style={{ minWidth: 0 }}>
         <SignalLink slug={slug} width="100%" />
+        {draft && (
+          <Badge color="yellow" variant="light" tt="none" style={{ flexShrink: 0 }}>
+            draft
+          </Badge>
+        )}
         {!active && (
           <Badge color="gray" variant="light" tt="none" style={{ flexShrink: 0 }}>
             inactive

@@ -82,6 +82,7 @@ function Known({ signals }: { signals: NonNullable<ReturnType<typeof useSignals>
             { value: "", label: "All" },
             { value: "yes", label: "Active" },
             { value: "no", label: "Inactive" },
+            { value: "draft", label: "Draft" },
           ]}
           style={{ flex: "1 1 8rem", maxWidth: "11rem" }}
         />

@@ -17,6 +17,7 @@ const SIGNAL: Signal = {
   retention_days: null,
   latest_version: null,
   preset: null,
+  draft: false,
   created_at: "2026-11-22T00:00:00.000Z",
 };
 

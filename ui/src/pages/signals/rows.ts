@@ -42,10 +42,10 @@ export type Filter = { text: string; type: string; active: string };
 
 export function fits(row: Row, filter: Filter): boolean {
   const text = filter.text.trim().toLowerCase();
-  const { name, slug, type, active } = row.signal;
+  const { name, slug, type, active, draft } = row.signal;
   return (
     (text === "" || name.toLowerCase().includes(text) || slug.toLowerCase().includes(text)) &&
     (filter.type === "" || type === filter.type) &&
-    (filter.active === "" || active === (filter.active === "yes"))
+    (filter.active === "" || filter.active === (draft ? "draft" : active ? "yes" : "no"))
   );
 }

@@ -1,0 +1,80 @@
+"""Follows what happens, for every webhook on its own: what it is to be told goes into the outbox in one transaction
+with how far it was read, so that a crash neither loses nor repeats any."""
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Sequence
+
+from headwater import clock
+from headwater.errors import UnavailableError
+from headwater.state.webhooks import Outbox, Place, Webhook
+from headwater.webhooks.sources import MOST_PENDING, Source
+
+LOOK_SECONDS = 0.5
+FIRST_BACK_OFF, LAST_BACK_OFF = 1.0, 30.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Follower:
+    """One thread reads; `lock` is held while it does, and by whoever moves a webhook's place, or erases somebody."""
+
+    def __init__(self, outbox: Outbox, sources: Sequence[Source], sending: Callable[[], None]) -> None:
+        """`sending`: as `sender.Sender.wake`."""
+        self._outbox = outbox
+        self._sources = sources
+        self._sending = sending
+        self._wake = threading.Event()
+        self.lock = threading.RLock()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set and `wake` was called."""
+        back_off = FIRST_BACK_OFF
+        while not stop.is_set():
+            try:
+                self.look()
+                pause = LOOK_SECONDS
+                back_off = FIRST_BACK_OFF
+            except UnavailableError as error:
+                _logger.warning("webhooks are told nothing: %s; it is tried again", error)
+                pause, back_off = back_off, min(2 * back_off, LAST_BACK_OFF)
+            except Exception:
+                _logger.exception("webhooks are told nothing; it is tried again")
+                pause, back_off = back_off, min(2 * back_off, LAST_BACK_OFF)
+            self._wake.wait(pause)
+            self._wake.clear()
+
+    def look(self) -> None:
+        """Reads all sources for all webhooks that do not rest."""
+        for known in self._outbox.webhooks():
+            if known.paused is None:
+                for source in self._sources:
+                    self._read(source, known)
+
+    def here(self, workspace: str, place: Place | None = None) -> tuple[Place, Sequence[str]]:
+        """Behind all that happened until now, and keys of what needs not to be told."""
+        told: list[str] = []
+        place = place or Place()
+        for source in self._sources:
+            place, more = source.here(workspace, place)
+            told += more
+        return place, told
+
+    def erase(self, workspace: str, identities: Collection[str]) -> None:
+        """As `Outbox.erase`, of what is being read now as well."""
+        with self.lock:
+            self._outbox.erase(workspace, identities)
+
+    def _read(self, source: Source, known: Webhook) -> None:
+        with self.lock:
+            webhook = self._outbox.webhook(known.workspace, known.id)
+            if webhook is None or webhook.paused is not None or self._outbox.pending(webhook.id) >= MOST_PENDING:
+                return
+            found = source.read(webhook, clock.now_ms())
+            if found.messages or found.place or found.told:
+                self._outbox.put(webhook.id, found.messages, found.place, found.told)
+        if found.messages:
+            self._sending()

@@ -1,0 +1,277 @@
+"""Destinations over a real store: each event once, whatever fails in between."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+
+import pyarrow.parquet as pq
+import pytest
+
+from blocks import WORKSPACE, as_record, batch_of_rows, block_of
+from harness import until
+from headwater.clock import HOUR_MS
+from headwater.destinations.base import Context, Delivery, DeliveryError, Destination, Event
+from headwater.destinations.declared import Declared
+from headwater.destinations.parquet import Parquet
+from headwater.destinations.runner import Followed, Runner
+from headwater.errors import HeadwaterError
+from headwater.events import Lane, event_ids
+from headwater.state.positions_sqlite import SqlitePositions
+from headwater.store.base import Block
+from headwater.store.clickhouse import ChdbStore
+from headwater.store.rows import rows_of
+
+NOON = 1_795_003_200_000 - 1_795_003_200_000 % HOUR_MS
+LAKE = Declared("lake", "parquet")
+
+
+class Scene:
+    """A store that is filled block by block, and what follows it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = ChdbStore(folder / "store")
+        self.positions = SqlitePositions(folder / "destinations.db")
+        self.lake = folder / "lake"
+        self.blocks = dict.fromkeys(Lane, 0)
+        self.oldest: dict[Lane, int | None] = dict.fromkeys(Lane)
+        self.now = NOON
+        self.ids: list[str] = []
+
+    def put(self, ms: int, events: int = 3, lane: Lane = Lane.REALTIME, identity: str = "email:a@x.y") -> list[str]:
+        """One more block, with what came in at a moment."""
+        batch = batch_of_rows([[identity]] * events, ms, lane)
+        self.blocks[lane] += 1
+        self.store.insert(block_of([batch], self.blocks[lane]))
+        ids = event_ids(batch.id, events)
+        self.ids += ids
+        return ids
+
+    def runner(self, destination: Destination | None = None, declared: Declared = LAKE) -> Runner:
+        followed = Followed(self.store, lambda: dict(self.blocks), lambda: dict(self.oldest))
+        return Runner(declared, destination or self.parquet(), self.positions, followed, lambda: self.now)
+
+    def parquet(self, **settings: int) -> Parquet:
+        return Parquet({"path": "lake", **settings}, Context("lake", "", self.lake.parent))
+
+    def files(self) -> dict[str, list[str]]:
+        """The ids in each file, by its path below the workspace."""
+        root = self.lake / f"workspace={WORKSPACE}"
+        found = sorted(root.rglob("*.parquet"))
+        return {str(path.relative_to(root)): pq.ParquetFile(path).read().column("id").to_pylist() for path in found}
+
+    def delivered(self) -> list[str]:
+        return [each for ids in self.files().values() for each in ids]
+
+
+class Kept:
+    """A destination that keeps what it was given, and fails when told to."""
+
+    window_seconds: int | None = None
+
+    def __init__(self, fails: Callable[[], bool] = lambda: False) -> None:
+        self.events: dict[str, list[Event]] = {}
+        self.keys: list[str] = []
+        self._fails = fails
+
+    def deliver(self, delivery: Delivery) -> None:
+        self.keys.append(delivery.key)
+        if self._fails():
+            raise DeliveryError("not now")
+        self.events[delivery.key] = [event for piece in delivery.events() for event in piece]
+        if self._fails():
+            raise DeliveryError("not even then")
+
+    def close(self) -> None:
+        pass
+
+    @property
+    def ids(self) -> list[str]:
+        return [event.id for events in self.events.values() for event in events]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(tmp_path)
+    yield scene
+    scene.store.close()
+    scene.positions.close()
+
+
+def drained(runner: Runner) -> None:
+    while runner.step():
+        pass
+
+
+def test_an_hour_is_a_file_once_it_is_over(scene: Scene) -> None:
+    first = scene.put(NOON - 10) + scene.put(NOON - 5)
+    second = scene.put(NOON + 5)
+    runner = scene.runner()
+    drained(runner)
+    assert scene.files() == {}
+    scene.now = NOON + HOUR_MS // 2
+    drained(runner)
+    [(path, ids)] = scene.files().items()
+    assert (path, ids) == ("date=2026-11-18/hour=11/realtime-000000000001-000000000002.parquet", first)
+    scene.now = NOON + 2 * HOUR_MS
+    drained(runner)
+    assert sorted(scene.files().values()) == sorted([first, second])
+    assert runner.status().lanes[Lane.REALTIME].behind == 0
+
+
+def test_an_hour_waits_for_what_is_not_stored_yet(scene: Scene) -> None:
+    scene.put(NOON - 10)
+    scene.now, scene.oldest[Lane.REALTIME] = NOON + HOUR_MS // 2, NOON - 3
+    runner = scene.runner()
+    drained(runner)
+    assert scene.files() == {} and runner.status().lanes[Lane.REALTIME].behind == 1
+    scene.put(NOON - 3)
+    scene.oldest[Lane.REALTIME] = None
+    drained(runner)
+    assert [sorted(ids) for ids in scene.files().values()] == [sorted(scene.ids)]
+
+
+def test_what_comes_late_has_a_file_of_its_own(scene: Scene) -> None:
+    scene.put(NOON - 10)
+    scene.now = NOON + 2 * HOUR_MS
+    runner = scene.runner()
+    drained(runner)
+    late = scene.put(NOON - 1)
+    drained(runner)
+    assert scene.files()["date=2026-11-18/hour=11/realtime-000000000002-000000000002.parquet"] == late
+    assert sorted(scene.delivered()) == sorted(scene.ids)
+
+
+def test_columns_are_typed(scene: Scene) -> None:
+    identities = ["email:a@x.y", "account:a:b"]
+    row = {"occurred_ms": NOON - 60_001, "reason": "schema_violation", "detail": "d", "reference": "r", "name": "N"}
+    batch = batch_of_rows([identities], NOON - 10, data={"n": [1, {"a": None}]}, schema_version=3, **row)
+    scene.store.insert(block_of([batch], 1))
+    scene.blocks[Lane.REALTIME] = 1
+    scene.now = NOON + HOUR_MS
+    drained(scene.runner())
+    [path] = scene.lake.rglob("*.parquet")
+    table = pq.ParquetFile(path).read()
+    assert pq.ParquetFile(path).metadata.row_group(0).column(0).compression == "ZSTD"
+    assert str(table.schema.field("occurred_at").type) == "timestamp[ms, tz=UTC]"
+    [found] = table.to_pylist()
+    assert found["identities"] == [{"type": "email", "id": "a@x.y"}, {"type": "account", "id": "a:b"}]
+    assert (found["data"], found["schema_version"], found["status"]) == ('{"n":[1,{"a":null}]}', 3, "rejected")
+    assert (found["reason"], found["detail"], found["reference"], found["name"]) == ("schema_violation", "d", "r", "N")
+    assert (found["backfill_id"], found["replayed_at"], found["lane"]) == (None, None, "realtime")
+    assert (found["occurred_at"].timestamp() * 1000, found["received_at"].timestamp() * 1000) == (
+        NOON - 60_001,
+        NOON - 10,
+    )
+
+
+def test_a_replayed_event_is_in_the_hour_of_its_replay(scene: Scene) -> None:
+    rejected = batch_of_rows([["email:a@x.y"]], NOON - 10, reason="schema_violation")
+    scene.store.insert(block_of([rejected], 1))
+    passed = batch_of_rows([["email:a@x.y"]], NOON - 10)
+    line = rows_of(as_record(passed), 2).replace(b",null]\n", b",null,%d]\n" % (NOON + 1))
+    line = line.replace(event_ids(passed.id, 1)[0].encode(), event_ids(rejected.id, 1)[0].encode())
+    scene.store.insert(Block(Lane.REALTIME, 2, [line], 1))
+    scene.blocks[Lane.REALTIME], scene.now = 2, NOON + 2 * HOUR_MS
+    drained(scene.runner())
+    assert list(scene.files().values()) == [event_ids(rejected.id, 1)] * 2
+    assert [path.split("/")[1] for path in scene.files()] == ["hour=11", "hour=12"]
+
+
+def test_blocks_are_delivered_as_they_come_and_of_one_workspace(scene: Scene) -> None:
+    kept, other = Kept(), Kept()
+    runner = scene.runner(kept, Declared("kept", "own", WORKSPACE))
+    others = scene.runner(other, Declared("other", "own", "ws_another1"))
+    for number in range(5):
+        scene.put(NOON + number)
+        scene.put(NOON + number, lane=Lane.MIGRATION)
+        drained(runner)
+        drained(others)
+    assert sorted(kept.ids) == sorted(scene.ids) and kept.keys[0] == "realtime-000000000001-000000000001"
+    assert other.keys == []
+
+
+def test_one_that_begins_now_gets_what_comes_from_now_on(scene: Scene) -> None:
+    scene.put(NOON)
+    kept = Kept()
+    drained(scene.runner(kept, Declared("kept", "own", begin="now")))
+    fresh = scene.put(NOON)
+    again = scene.runner(kept, Declared("kept", "own", begin="now"))
+    drained(again)
+    assert kept.ids == fresh
+
+
+@pytest.mark.parametrize("window_seconds", [None, 60])
+@pytest.mark.parametrize("seed", range(3))
+def test_each_event_once_whatever_fails(scene: Scene, window_seconds: int | None, seed: int) -> None:
+    """Failures before and after a delivery, starts anew, and blocks that come meanwhile."""
+    random = Random(seed)
+    kept = Kept(lambda: random.random() < 0.3)
+    kept.window_seconds = window_seconds
+    runner = scene.runner(kept)
+    for _ in range(40):
+        if random.random() < 0.5:
+            scene.put(scene.now - random.randrange(90_000), random.randrange(1, 4), random.choice([*Lane]))
+        if random.random() < 0.2:
+            runner = scene.runner(kept)
+        scene.now += random.randrange(60_000)
+        with suppress(DeliveryError):
+            runner.step()
+    scene.now += HOUR_MS
+    for _ in range(200):
+        with suppress(DeliveryError):
+            if not runner.step():
+                break
+    assert sorted(kept.ids) == sorted(scene.ids)
+    last: dict[str, int] = dict.fromkeys(["realtime", "migration"], 0)
+    if window_seconds is None:
+        for key in kept.keys:
+            lane, first, _ = key.split("-")
+            assert int(first) >= last[lane]
+            last[lane] = int(first)
+
+
+def test_a_store_that_is_older_than_what_was_delivered_is_told(scene: Scene) -> None:
+    scene.put(NOON)
+    drained(scene.runner(Kept()))
+    scene.blocks[Lane.REALTIME] = 0
+    with pytest.raises(HeadwaterError, match="older backup"):
+        scene.runner(Kept()).step()
+
+
+def test_erased_people_leave_the_files(scene: Scene) -> None:
+    hers = scene.put(NOON - 10, identity="email:ada@x.y") + scene.put(NOON - 10, identity="phone:+19494572000")
+    others = scene.put(NOON - 9)
+    alone = scene.put(NOON - HOUR_MS, identity="email:ada@x.y")
+    since = scene.put(NOON + HOUR_MS, identity="email:ada@x.y")
+    scene.now = NOON + 5 * HOUR_MS
+    runner = scene.runner()
+    drained(runner)
+    assert sorted(scene.delivered()) == sorted([*hers, *others, *alone, *since])
+    assert runner.erase(WORKSPACE, ["email:ada@x.y", "phone:+19494572000"], NOON + 60_000)
+    assert sorted(scene.delivered()) == sorted([*others, *since])
+    assert not [path for path in scene.lake.rglob("*") if path.suffix == ".tmp"]
+    assert b"ada@x.y" in b"".join(path.read_bytes() for path in scene.lake.rglob("hour=13/*.parquet"))
+    assert b"ada@x.y" not in b"".join(path.read_bytes() for path in scene.lake.rglob("hour=11/*.parquet"))
+
+
+def test_what_a_plug_ins_error_quotes_is_not_told(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    class Quoting(Kept):
+        def deliver(self, delivery: Delivery) -> None:
+            raise ValueError(f"cannot take {next(delivery.events())[0].identities}")
+
+    scene.put(NOON, identity="email:ada@x.y")
+    runner, stop = scene.runner(Quoting()), threading.Event()
+    thread = threading.Thread(target=runner.run, args=(stop,))
+    thread.start()
+    until(lambda: runner.status().failing)
+    stop.set()
+    thread.join()
+    assert runner.status().failing.startswith("ValueError at test_runner.py:") and "ada" not in caplog.text
+    assert runner.status().failures >= 1 and runner.status().lanes[Lane.REALTIME].behind == 1
+
+
+def test_one_that_cannot_erase_is_not_asked(scene: Scene) -> None:
+    assert scene.runner(Kept()).erase(WORKSPACE, ["email:ada@x.y"], NOON)
+    assert not scene.runner(Kept()).status().erases and scene.runner().status().erases
