@@ -75,8 +75,8 @@ async def test_what_fails_is_sent_again_and_taken_once(how: Any) -> None:
 async def test_refused_and_limited() -> None:
     fake, told = FakeHeadwater(), list[Refused]()
     fake.refuse(lambda event: event["data"]["number"] == 0)
-    fake.limit("visits", 4)
-    async with client(fake, NEVER | {"backoff_first": 0.001}, on_refused=told.append) as sender:
+    fake.limit("visits", 4, retry_after=0.01)
+    async with client(fake, NEVER | {"backoff_first": 0.001, "backoff_most": 0.01}, on_refused=told.append) as sender:
         for number in range(10):
             await sender.track(visit(number))
         assert not await sender.flush(0.2)

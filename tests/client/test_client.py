@@ -98,8 +98,8 @@ def test_what_fails_is_sent_again_and_taken_once(how: Any, taken: bool) -> None:
 
 def test_only_what_was_limited_is_sent_again_under_another_key() -> None:
     fake = FakeHeadwater()
-    fake.limit("visits", 30)
-    with client(fake, NEVER | {"backoff_first": 0.001}) as sender:
+    fake.limit("visits", 30, retry_after=0.01)
+    with client(fake, NEVER | {"backoff_first": 0.001, "backoff_most": 0.01}) as sender:
         for number in range(50):
             sender.track(visit(number))
         assert not sender.flush(0.2)
@@ -114,7 +114,7 @@ def test_only_what_was_limited_is_sent_again_under_another_key() -> None:
 
 def test_bik_limited_in_part_and_whole() -> None:
     fake = FakeHeadwater()
-    fake.limit("addToCart", 3)
+    fake.limit("addToCart", 3, retry_after=0.01)
     with client(fake, NEVER | {"backoff_first": 0.001, "backoff_most": 0.01}) as sender:
         for number in range(5):
             sender.track(bik("addToCart", {"number": number}, email="a@b.c"))

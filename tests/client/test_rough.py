@@ -58,7 +58,7 @@ def stored(server: Server, key: str) -> Counter[str]:
 
 def through(server: Server, key: str, ledger: Path, count: int, limited: int) -> None:
     """`count` events, `limited` of them over a limit, arrive once each."""
-    settings = SETTINGS | {"batch_events": 10 if count < 20_000 else 100}  # enough requests for every fate
+    settings = SETTINGS | {"batch_events": 20 if count < 20_000 else 100}  # enough requests for every fate
     with rough(server.port, seed=(seed := time.time_ns() % 1_000_000)) as proxy:
         told = ended(begin(proxy, key, ledger, "only", count=count, limited=limited, settings=settings))
     assert len(proxy.fates) == len(proxy.FATES), f"seed {seed}: {proxy.fates}"

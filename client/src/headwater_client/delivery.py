@@ -329,7 +329,7 @@ def _call(callback: Callable[..., object] | None, told: object) -> None:
 
 
 def _spool(settings: Settings) -> "Spool | None":
-    if settings.spool is None:
+    if not settings.spool:
         return None
     try:
         from headwater_client.spool import Spool

@@ -46,7 +46,8 @@ class Settings:
     trust_env: bool = True
     """Proxies and certificates named in the environment are used, as httpx2 does."""
     spool: str | PathLike[str] | None = None
-    """A folder of this client's own: what `track` accepted is there until it was taken, whatever kills the process."""
+    """A folder of this client's own, or none: what `track` accepted is there until it was taken, whatever kills the
+    process."""
     sync: bool = False
     """`track` waits for the disk as well, so that a power cut loses nothing either; that takes milliseconds."""
     segment_bytes: int = 8 * MIB

@@ -57,6 +57,7 @@ class FakeHeadwater(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
         self._limits: dict[str, int] = {}
+        self._retry_after = 1.0
         self._failures: list[tuple[int | Exception, float, bool]] = []
         self._answers: dict[str, tuple[bytes, httpx2.Response]] = {}
 
@@ -76,10 +77,12 @@ class FakeHeadwater(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         with self._lock:
             self._rules.append(_Rule(chooses, verdict))
 
-    def limit(self, name: str, events: int) -> None:
-        """So many further events of a signal are taken, and more only after another call."""
+    def limit(self, name: str, events: int, *, retry_after: float = 1) -> None:
+        """So many further events of a signal are taken, and more only after another call. `retry_after`: seconds, told
+        by every 429 from now on."""
         with self._lock:
             self._limits[name] = events
+            self._retry_after = retry_after
 
     def fail(self, how: int | Exception, times: int = 1, *, retry_after: float = 0, taken: bool = False) -> None:
         """The next requests are answered with a status, or fail with an exception. With `taken` their events are taken
@@ -144,7 +147,7 @@ class FakeHeadwater(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         self.events += taken
         if taken:
             return _taken(dialect, taken, limited, errors)
-        return _error(dialect, 429, 1) if limited else _error(dialect, 400, 0, errors)
+        return _error(dialect, 429, self._retry_after) if limited else _error(dialect, 400, 0, errors)
 
     def _refusal(self, event: dict[str, Any]) -> dict[str, str] | None:
         return next((rule.verdict for rule in self._rules if rule.chooses(event)), None)
