@@ -42,6 +42,7 @@ def test_each_operation_has_a_name_of_its_own() -> None:
         ("post", "/v1/backfills/{id}/close", "closeBackfill"),
         ("get", "/v1/cohorts/{id}/members/{key}", "getCohortMember"),
         ("delete", "/v1/keys/{id}", "deleteKey"),
+        ("get", "/v1/webhooks/{id}/deliveries/{message}", "getWebhookDelivery"),
     ],
 )
 def test_names_read_well(method: str, path: str, name: str) -> None:
@@ -128,6 +129,7 @@ class Scene:
         self._client = workspace.client
         self._signals()
         self.ids = self._made()
+        self.drafts = self._drafts()
         self._settled()
 
     def _post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
@@ -147,6 +149,8 @@ class Scene:
                 "value": "n",
             },
             {"name": "Health score", "type": "state", "value": "score"},
+            {"name": "Item Purchased", "type": "event"},
+            {"name": "com.example.order.placed", "type": "event"},
         ):
             self._post("/v1/signals", body)
         schema = {"type": "object"}
@@ -175,7 +179,24 @@ class Scene:
             "cohorts/id": self._post("/v1/cohorts", {"name": "Readers", "definition": definition}).json()["id"],
             "keys/id": self._post("/v1/keys", {"name": "another"}).json()["id"],
             "backfills/id": self._post("/v1/backfills", {"name": "old"}).json()["id"],
+            **self._hooked(),
         }
+
+    def _hooked(self) -> dict[str, str]:
+        """A webhook to a host that nobody can have, and a delivery that so fails: RFC 2606."""
+        hook = self._post("/v1/webhooks", {"url": "https://hooks.invalid/", "events": ["cohort.left"]}).json()["id"]
+        return {
+            "webhooks/id": hook,
+            "deliveries/message": self._post(f"/v1/webhooks/{hook}/test").json()["id"],
+        }
+
+    def _drafts(self) -> list[str]:
+        """Their slugs. One is approved with each example."""
+        drafts = ["unheard-of", "never-named"]
+        assert self._client.patch("/v1/workspace", json={"unknown_signals": "draft"}).is_success
+        for slug in drafts:
+            self._post("/v1/track", {"userId": "ada", "event": slug})
+        return drafts
 
     def _settled(self) -> None:
         def is_settled() -> bool:
@@ -188,9 +209,9 @@ class Scene:
     def path_of(self, path: str, call: dict[str, Any]) -> str:
         """With what stands in for each parameter; the ones of queries are left to `query_of`."""
         steps = path.split("/")
-        slug = {"metrics": "api-calls", "state": "health-score"}.get(
-            next(iter(steps[4:]), ""), "visited-documentation-page"
-        )
+        last = next(iter(steps[4:]), "")
+        slug = {"metrics": "api-calls", "state": "health-score"}.get(last, "visited-documentation-page")
+        slug = self.drafts.pop() if last == "approve" else slug
         for parameter in call.get("parameters", []):
             if parameter["in"] == "path":
                 at = steps.index(f"{{{parameter['name']}}}")

@@ -93,7 +93,9 @@ def _joined(path: str) -> str:
 
 
 def _one(word: str) -> str:
-    """`signals` as `signal`, `batches` as `batch`."""
+    """`signals` as `signal`, `batches` as `batch`, `deliveries` as `delivery`."""
+    if word.endswith("ies"):
+        return word[:-3] + "y"
     return word[:-2] if word.endswith("ches") else word.removesuffix("s")
 
 

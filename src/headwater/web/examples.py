@@ -6,6 +6,8 @@ none, the tables here are asked by name. `tests/web/test_examples.py` says what 
 
 from typing import Any
 
+from headwater.web.examples_doors import DOORS
+
 _MOMENT = "2026-11-22T04:05:06.789Z"
 _EVENT = "01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e01"
 _BATCH = "01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e00"
@@ -20,6 +22,8 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
     "erasures/id": ("ers_4Qm0Xs7B", _WHERE),
     "events/id": (_EVENT, "A UUIDv7."),
     "keys/id": ("key_9XbC01zK", "Its id, not the key itself."),
+    "webhooks/id": ("wh_5Qp0cXQk", _WHERE),
+    "deliveries/message": ("msg_5Qp0cXQkQ2x0YhV7mB1nZt", "The header `webhook-id`."),
     "versions/n": (1, "A published version's number."),
     "slug": ("visited-documentation-page", "The signal's slug; BIK's `eventName`."),
     "key": ("email:ada@example.com", "An identity, `type:id`, percent-encoded."),
@@ -28,6 +32,7 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
     "reference": ("evt-001", "What the sender calls an event."),
     "backfill": ("bf_7Hq2Lw0R", "A backfill's id."),
     "reason": ("schema_violation", "Why an event was rejected."),
+    "draft": (True, "Only drafts, or only signals that are none."),
     "from": ("2026-11-01T00:00:00Z", "ISO 8601."),
     "to": ("2026-12-01T00:00:00Z", "ISO 8601."),
     "cursor": ("dmlzaXRlZA", "`next` of the page before."),
@@ -41,8 +46,10 @@ _FIELDS: dict[str, Any] = {
     "address": "203.0.113.7",
     "created_at": _MOMENT,
     "default_region": None,
+    "delivered_at": _MOMENT,
     "detail": {},
     "done_at": _MOMENT,
+    "erases": True,
     "expires_at": None,
     "failure": None,
     "hint": "Send the field, and not null.",
@@ -66,6 +73,11 @@ _FIELDS: dict[str, Any] = {
     "revoked_at": None,
     "ProfileAnswer.states": {"health-score": {"value": "at-risk", "since": _MOMENT, "event_id": _EVENT}},
     "text": "ordered at least 3 times within 30 days",
+    "Verdict.index": 3,
+    "Verdict.reference": "evt-004",
+    "Verdict.code": "unknown_signal",
+    "Verdict.path": "batch[3].event",
+    "Verdict.message": "batch[3].event is not a known event: 'Item Purchsed'",
 }
 
 PROBLEMS: dict[str, dict[str, Any]] = {
@@ -197,6 +209,8 @@ OPERATIONS: dict[str, dict[str, Any]] = {
         "name": "exportEvents",
         "answers": {"200": {"one event": f'{{"id":"{_EVENT}","signal":"addToCart","status":"processed"}}\n'}},
     },
+    "POST /v1/webhooks/{id}/replay": {"name": "replayFailedWebhookDeliveries"},
+    **DOORS,
     "GET /v1/cohorts/{id}/export": {
         "name": "exportCohortMembers",
         "answers": {"200": {"one member": "profile_id,since,identities\n"}},
