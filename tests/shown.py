@@ -39,6 +39,7 @@ LISTS = (
     Place("cohorts", "/ui/cohorts", "Cohorts"),
     Place("profiles", "/ui/profiles", "Profiles"),
     Place("backfills", "/ui/backfills", "Backfills"),
+    Place("webhooks", "/ui/webhooks", "Webhooks"),
     Place("settings", "/ui/settings", "Settings"),
 )
 """What every workspace has, an empty one too."""
@@ -53,6 +54,7 @@ DETAILS = (
     Place("profile-person", "/ui/profiles/{person}"),
     Place("profile-account", "/ui/profiles/{account}"),
     Place("backfill", "/ui/backfills/{backfill}"),
+    Place("webhook", "/ui/webhooks/{webhook}"),
     Place("event", "/ui/events/{processed}"),
     Place("event-rejected", "/ui/events/{refused}"),
 )
@@ -70,7 +72,7 @@ class Shown:
 
 
 def filled(url: str, key: str, events: int = EVENTS) -> Shown:
-    """Fills a new workspace (with the preset) with the demo, two backfills and a key beside it."""
+    """Fills a new workspace (with the preset) with the demo, two backfills, a webhook and a key beside it."""
     with redirect_stderr(StringIO()):
         made = fill(Api(url, key), events)
     cohorts = {each["cohort"]: each["id"] for each in made["cohorts"]}
@@ -88,6 +90,7 @@ def filled(url: str, key: str, events: int = EVENTS) -> Shown:
             "person": _of_newest(client, "ordered"),
             "account": _of_newest(client, "health-score"),
             "backfill": backfills[0],
+            "webhook": _webhook(client),
             "processed": _newest(client, signal="ordered", status="processed")["id"],
             "refused": _newest(client, status="rejected")["id"],
         }
@@ -99,6 +102,15 @@ def _backfill(client: Any, name: str, hold: bool) -> str:
     orders = [_order(number, hold) for number in range(40)]
     path = "/integrations/bikPlatformFunctions-events/sendEvents"
     _sent(client.post(path, json={"events": orders}, headers={"Headwater-Backfill": made}))
+    return made
+
+
+def _webhook(client: Any) -> str:
+    """One that nothing ever gets to, so that its log has something to show."""
+    body = {"url": "https://crm.invalid/hooks/headwater", "events": ["cohort.entered", "cohort.left"]}
+    made: str = _sent(client.post("/v1/webhooks", json=body | {"description": "CRM"}))["id"]
+    _sent(client.post(f"/v1/webhooks/{made}/test"))
+    until(lambda: _sent(client.get(f"/v1/webhooks/{made}"))["failing_since"], 30)
     return made
 
 

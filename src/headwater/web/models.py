@@ -92,8 +92,8 @@ class NotConnectedAnswer(BaseModel):
     identities: list[IdentityAnswer] = Field(description="The two.")
     reason: WhyNot = Field(
         description="`never_connect`: one is on the workspace's list; `severed`: an unmerge cut them apart; "
-        "`shared_value`: one of them is named together with more than 1,000 others; `profile_full`: the profile would "
-        "have more identities than the workspace allows."
+        "`shared_value`: one of them is named together with more than 1,000 others, or is a device of several people; "
+        "`profile_full`: the profile would have more identities than the workspace allows."
     )
 
 

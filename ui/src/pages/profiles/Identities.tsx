@@ -14,7 +14,7 @@ type Profile = Schemas["ProfileAnswer"];
 const REASONS: Record<string, string> = {
   never_connect: "one of the two is on the workspace's list of values that never connect",
   severed: "an unmerge cut the two apart",
-  shared_value: "one of the two is linked with more than 1,000 others: a till's number, not a person's",
+  shared_value: "one of the two is what many share: a till's number, or a browser of two people",
   profile_full: "the profile would have more identities than the workspace allows",
 };
 

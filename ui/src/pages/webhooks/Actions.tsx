@@ -4,6 +4,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { AdminButton } from "@/common/AdminButton";
 import { Confirm } from "@/common/Confirm";
+import { FaultNote } from "@/common/Fault";
 import { deleteWebhook, pauseWebhook, pingWebhook, resumeWebhook, rotateSecret, useWebhookChange } from "./queries";
 import { ShownSecret } from "./ShownSecret";
 import type { Webhook } from "./words";
@@ -39,6 +40,7 @@ export function Actions({ webhook }: { webhook: Webhook }) {
       <AdminButton variant="light" color="red" onClick={() => setDoing("delete")}>
         Delete
       </AdminButton>
+      {ping.error && <FaultNote error={ping.error} what="No ping was sent" />}
       {doing === "pause" && <Pause webhook={webhook} close={close} />}
       {doing === "resume" && <Resume webhook={webhook} close={close} />}
       {doing === "rotate" && (
