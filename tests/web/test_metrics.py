@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from harness import Server, Workspace
 
 PAGE = Path(__file__).parents[2] / "docs" / "observability.md"
-LABELS = {"dialect", "status", "lane", "outcome", "reason", "destination", "le", "webhook", "event", "result"}
+LABELS = {"dialect", "status", "lane", "outcome", "reason", "destination", "le", "state"}
 """Words from closed lists, or that an operator or workspace has set up; never an id of an event, person or request."""
 UNITS = ("_seconds", "_bytes", "_ratio")
 NOT_BASE = ("_ms", "_milliseconds", "_minutes", "_hours", "_kb", "_mb", "_kilobytes", "_megabytes", "_percent")

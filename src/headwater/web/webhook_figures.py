@@ -23,7 +23,7 @@ class WebhookFigures(Collector):
         for outcome in ("success", "failure", "refused"):
             self._attempts.labels(outcome)
         self._seconds = Histogram(
-            "headwater_webhook_attempt_duration_seconds", "How long they took.", buckets=_SECONDS, registry=None
+            "headwater_webhook_attempt_duration_seconds", "How long a request of a webhook took.", buckets=_SECONDS, registry=None
         )
 
     def attempted(self, outcome: str, seconds: float) -> None:
@@ -37,10 +37,10 @@ class WebhookFigures(Collector):
         webhooks.add_metric(["paused"], found.paused)
         yield webhooks
         yield GaugeMetricFamily(
-            "headwater_webhook_deliveries_pending", "Deliveries to be tried (again).", value=found.pending
+            "headwater_webhook_deliveries_pending", "Deliveries to be tried, or tried again.", value=found.pending
         )
         age = 0.0 if found.oldest_ms is None else max(0.0, (clock.now_ms() - found.oldest_ms) / 1000)
-        text = "Since the oldest of them was made; paused webhooks' are left out."
+        text = "Since the oldest delivery to be tried was made; paused webhooks' are left out."
         yield GaugeMetricFamily("headwater_webhook_oldest_pending_seconds", text, value=age)
         yield from self._attempts.collect()
         yield from self._seconds.collect()
