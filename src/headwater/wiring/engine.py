@@ -106,7 +106,7 @@ def run_engine(settings: Settings) -> None:
             destined.destinations(settings, positions, store, state.cursors, tail),
         )
         answers = Answers(stack, settings, kept)
-        databases = [settings.state_path, settings.cohorts_path]
+        databases = [settings.state_path, settings.cohorts_path, settings.positions_path]
         keeper = Keeper(settings.frozen_dir, pipeline, store, databases, answers.jobs.lock, partial(has_room, settings))
 
         front = Front()
