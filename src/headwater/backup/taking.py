@@ -1,8 +1,9 @@
 """Takes a backup: part after part, in an order in which what is taken later knows all that was taken before.
 
-The engine's state, cohorts and store are of one moment. Then the claims, of which the log must have all batches; then
-the log up to its durable end; then the keys, and the catalog last, which knows every signal that the log names. So
-what is restored is what a server would find that lost its power somewhat after that moment.
+The engine's state, cohorts and store are of one moment, and so is how far destinations were. Then the claims, of which
+the log must have all batches; then the log up to its durable end; then the keys, and the catalog last, which knows
+every signal that the log names. So what is restored is what a server would find that lost its power somewhat after that
+moment.
 """
 
 import os
@@ -42,7 +43,8 @@ class Source(msgspec.Struct, frozen=True):
         """Of the files to be taken, in bytes, about."""
         here = self.settings
         whole = (here.catalog_path, here.claims_path, here.log_dir)
-        frozen = (here.state_path.name, here.cohorts_path.name, here.webhooks_path.name, here.store_dir.name)
+        databases = (here.state_path, here.cohorts_path, here.webhooks_path, here.positions_path)
+        frozen = (*(path.name for path in databases), here.store_dir.name)
         return [size for path in (*whole, *(self.frozen / name for name in frozen)) for size in _sizes(path)]
 
 
@@ -142,6 +144,7 @@ class _Taking:
         self._database("state", state, beside=False)
         self._database("cohorts", folder / settings.cohorts_path.name, beside=False)
         self._database("webhooks", folder / settings.webhooks_path.name, beside=False)
+        self._database("destinations", folder / settings.positions_path.name, beside=False)
 
     def _database(self, name: str, path: Path, beside: bool) -> None:
         """`beside`: another process has it open."""

@@ -79,8 +79,10 @@ class Delivery(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """The same when it is delivered again: `realtime-000000000017-000000000042`."""
-        return f"{self.lane}-{self.first:012}-{self.last:012}"
+        """The same when it is delivered again, and no other's: `realtime-000000000017-000000000042`, or, of a window,
+        `realtime-20261123T040000Z-000000000017-000000000042`."""
+        window = f"{self.window:%Y%m%dT%H%M%SZ}-" if self.window else ""  # two windows may have events of one block
+        return f"{self.lane}-{window}{self.first:012}-{self.last:012}"
 
 
 class Destination(Protocol):

@@ -1,6 +1,6 @@
 """Parquet files by the hour, each event in one of them once.
 
-    DIR/workspace=ws_2Yx0aBcD/date=2026-11-23/hour=04/realtime-000000000017-000000000042.parquet
+    DIR/workspace=ws_2Yx0aBcD/date=2026-11-23/hour=04/realtime-20261123T040000Z-000000000017-000000000042.parquet
 
 A file's name is its delivery's, so whatever is written again replaces itself. It is written under another name first
 (`.…tmp`), synced, renamed, and the folder synced: whoever lists the folder sees whole files only.
@@ -10,6 +10,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,11 +134,23 @@ def table_of(events: Sequence[Event]) -> "pa.Table":
         "backfill_id": text,
         "replayed_at": moment,
     }
-    values = {name: [getattr(event, name) for event in events] for name in columns}
-    values["identities"] = [[each._asdict() for each in event.identities] for event in events]
+    values = {name: [getattr(event, name) for event in events] for name in columns if name != "identities"}
     for name in ("reason", "detail", "backfill_id"):
         values[name] = [value or None for value in values[name]]
-    return pa.table([pa.array(values[name], type_) for name, type_ in columns.items()], names=[*columns])
+    made = {name: pa.array(values[name], columns[name]) for name in values}
+    made["identities"] = _listed([event.identities for event in events], columns["identities"])
+    return pa.table([made[name] for name in columns], names=[*columns])
+
+
+def _listed(identities: Sequence[Sequence[Identity]], type_: Any) -> "pa.Array":
+    """Made of flat columns: a dict for each would take longer than all the rest."""
+    import pyarrow as pa  # late, as above
+
+    flat = [each for several in identities for each in several]
+    parts = [pa.array([each.type for each in flat], pa.string()), pa.array([each.id for each in flat], pa.string())]
+    offsets = [0, *accumulate(len(several) for several in identities)]
+    structs = pa.StructArray.from_arrays(parts, fields=[*type_.value_type])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs, type=type_)
 
 
 def begin_of(path: Path) -> datetime:

@@ -1,6 +1,8 @@
 """What is delivered next, decided without looking anywhere: from what is stored, and what time it is."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from msgspec.structs import replace
 
@@ -22,13 +24,14 @@ def next_blocks(position: Position, shares: Sequence[Share]) -> Planned | None:
 def runs(shares: Iterable[Share], most: int = MOST_EVENTS) -> Iterator[tuple[int, int]]:
     """Cuts blocks into runs (first, last) of about so many events."""
     first = last = events = 0
-    for share in shares:
-        if events and share.block != last and events + share.events > most:
+    for block, of_block in groupby(shares, key=attrgetter("block")):
+        count = sum(share.events for share in of_block)
+        if events and events + count > most:
             yield first, last
             events = 0
-        first = first if events else share.block
-        last = share.block
-        events += share.events
+        first = first if events else block
+        last = block
+        events += count
     if events:
         yield first, last
 

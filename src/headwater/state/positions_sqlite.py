@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from headwater.errors import NotOwnerError
 from headwater.events import Lane
@@ -27,6 +28,9 @@ _SAVE = """
 
 class SqlitePositions:
     """`state.positions.Positions`. Raises StartError for a file that a newer headwater wrote."""
+
+    reads: ClassVar[int] = len(_SCHEMA)
+    """The newest version that it knows."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()

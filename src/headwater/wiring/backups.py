@@ -12,6 +12,7 @@ from headwater.claims.sqlite import VERSION
 from headwater.config import Settings
 from headwater.log.files import FilesReader
 from headwater.state.cohorts_sqlite import SqliteMemberships
+from headwater.state.positions_sqlite import SqlitePositions
 from headwater.state.sqlite import SqliteStateView
 from headwater.state.webhooks_sqlite import SqliteOutbox
 from headwater.store import schema
@@ -58,6 +59,7 @@ def versions() -> dict[str, int]:
         "catalog": SqliteCatalogView.reads,
         "claims": VERSION,
         "cohorts": SqliteMemberships.reads,
+        "destinations": SqlitePositions.reads,
         "state": SqliteStateView.reads,
         "store": schema.version(),
         "webhooks": SqliteOutbox.reads,

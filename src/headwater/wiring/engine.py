@@ -111,7 +111,7 @@ def run_engine(settings: Settings) -> None:
         )
         answers = Answers(stack, settings, kept)
         # Webhooks first: how far they have followed the others must not lie behind their end.
-        databases = [settings.webhooks_path, settings.state_path, settings.cohorts_path]
+        databases = [settings.webhooks_path, settings.state_path, settings.cohorts_path, settings.positions_path]
         keeper = Keeper(settings.frozen_dir, pipeline, store, databases, answers.jobs.lock, partial(has_room, settings))
 
         front = Front()

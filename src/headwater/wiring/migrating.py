@@ -95,6 +95,8 @@ class Migration:
         self._work = work
         self._bar = bar
         self._left: list[str] = ["what signals may still take in this minute: limits begin anew"]
+        if settings.destinations:
+            self._left.append("how far destinations are: there they begin anew, so give them an empty place")
         self._engine_gone = False
 
     def run(self, finish: bool, stopped: Callable[[], bool] = lambda: False) -> Moved | None:
