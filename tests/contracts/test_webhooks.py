@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from databases import Databases
 from headwater.errors import StartError
 from headwater.state.webhooks import Attempt, Delivery, Figures, Message, Outbox, Place, Turn, Webhook
+from headwater.state.webhooks_moving import WebhooksMove
 from headwater.state.webhooks_postgres import PostgresOutbox
 from headwater.state.webhooks_sqlite import SqliteOutbox
 
@@ -208,3 +209,31 @@ def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     apsw.Connection(str(tmp_path / "webhooks.db")).execute("PRAGMA user_version = 99")
     with pytest.raises(StartError, match="newer headwater"):
         SqliteOutbox(tmp_path / "webhooks.db")
+
+
+@pytest.mark.cluster
+def test_a_file_moves_to_a_database_and_what_has_other_numbers_there_is_told_again(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("postgres").database()
+    file = SqliteOutbox(tmp_path / "webhooks.db")
+    webhook = made(file)
+    file.put(webhook.id, [message("msg_1", ADA), message("msg_2", BOB)], told=["bf_1:closed"])
+    tried(file, file.due(NOW, 9)[0], "answered 500", Turn("pending", NOW + 5))
+    file.close()
+    move = WebhooksMove(url)
+    assert move.is_empty()
+    for _ in range(2):  # the second time over what the first one left
+        move.run(tmp_path / "webhooks.db", tmp_path, Place(5, {"realtime": 9}))
+    assert not move.is_empty()
+    move.close()
+    moved = PostgresOutbox(url)
+    (found,) = moved.webhooks()
+    assert found == replace(webhook, place=Place(5, {"realtime": 3, "migration": 0}, 5), failing_ms=NOW)
+    assert [(each.id, each.attempts) for each in moved.due(NOW + 5, 9)] == [("msg_2", 0), ("msg_1", 1)]
+    assert moved.told(webhook.id) == {"bf_1:closed"}
+    moved.put(webhook.id, [message("msg_3")])
+    moved.erase(WORKSPACE, [ADA])
+    statuses = {each.id: each.status for each in moved.deliveries(webhook.id, None, None, 9)}
+    assert statuses == {"msg_1": "erased", "msg_2": "pending", "msg_3": "pending"}
+    moved.close()

@@ -59,6 +59,9 @@ def test_a_canary_is_nowhere_when_it_is_erased(server: Server) -> None:
         made = lambda: client.post("/v1/cohorts", json={"name": "buyers", "definition": definition})  # noqa: E731
         cohort = until(lambda: (it := made()).status_code == 201 and it.json(), 60, "cohorts are ready")["id"]
 
+        hook = {"url": "https://hooks.invalid/", "events": ["cohort.entered"]}  # which nothing ever gets to
+        log = f"/v1/webhooks/{client.post('/v1/webhooks', json=hook).json()['id']}/deliveries"
+
         other = "other@example.com"
         post(
             client, BIK_BATCH, [bik(MAIL, PHONE, customerName=TOKEN), bik(other, "+4930123456")], Idempotency_Key="one"
@@ -74,6 +77,7 @@ def test_a_canary_is_nowhere_when_it_is_erased(server: Server) -> None:
         server.wait_processed(ids)
         server.wait_drained()
         until(lambda: client.get(f"/v1/cohorts/{cohort}").json()["size"] == 2, 30, "both are in")
+        until(lambda: len(client.get(log).json()["data"]) == 2, 30, "the webhook is told of both")
         assert client.get(f"/v1/events/{ids[1]}").json()["status"] == "rejected"
         before = inside(server.data_dir, TOKEN, DIGITS)
         assert before[TOKEN] and before[DIGITS]
@@ -97,6 +101,7 @@ def test_a_canary_is_nowhere_when_it_is_erased(server: Server) -> None:
         assert [client.get(f"/v1/events/{each}").status_code for each in ids] == [404, 404, 200]
         assert told(server, client, other) == others
         assert client.get(f"/v1/cohorts/{cohort}").json()["size"] == 1
+        assert sorted(each["status"] for each in client.get(log).json()["data"]) == ["erased", "pending"]
         assert [each["id"] for each in client.get("/v1/erasures").json()["data"]][1] == erasure
         assert "profile.erase" in client.get("/v1/audit").text
         retried = client.post(BIGMIND_BATCH, json={"events": keyed}, headers={"Idempotency-Key": "two"})

@@ -11,7 +11,7 @@ from psycopg import Cursor as Question
 from headwater.postgres import Database, vacuum
 from headwater.state.webhook_tables import STATEMENTS, TABLES, Run, TableOutbox
 
-SCHEMA = (Path(__file__).with_name("webhooks_schema.sql").read_text(),)
+_SCHEMA = (Path(__file__).with_name("webhooks_schema.sql").read_text(),)
 """One script a version."""
 _SQL = {name: re.sub(r":(\w+)", r"%(\1)s", text) for name, text in STATEMENTS.items()}
 
@@ -22,7 +22,7 @@ class PostgresOutbox(TableOutbox):
 
     def __init__(self, url: str) -> None:
         super().__init__(self)
-        self._database = Database(url, "webhooks", SCHEMA)
+        self._database = Database(url, "webhooks", _SCHEMA)
 
     @contextmanager
     def reading(self) -> Iterator[Run]:

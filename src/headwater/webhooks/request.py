@@ -160,7 +160,7 @@ def _reply(response: httpx.Response, answer: bytes) -> Reply:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")[:300]
+    return f"{type(error).__name__}: {error}".rstrip(": ")[:300].replace("\0", "\ufffd")  # which TEXT cannot hold
 
 
 def elapsed_ms(since: float) -> int:

@@ -44,6 +44,8 @@ from headwater.state.cohorts_postgres import PostgresMemberships
 from headwater.state.cohorts_sqlite import SqliteMemberships
 from headwater.state.moving import MoveNotes, StateMove, encoded
 from headwater.state.sqlite import SqliteState
+from headwater.state.webhooks import Place
+from headwater.state.webhooks_moving import WebhooksMove
 from headwater.store.clickhouse import ChdbStore
 from headwater.store.copies import link_store
 from headwater.store.moving import ROWS, StoreMove
@@ -127,6 +129,9 @@ class Migration:
         stack.callback(memberships.close)
         self._cohorts = CohortsMove(urls.database, memberships)
         stack.callback(self._cohorts.close)
+        self._memberships = memberships
+        self._webhooks = WebhooksMove(urls.database)
+        stack.callback(self._webhooks.close)
         self._claims = ClaimsMove(urls.database)
         stack.callback(self._claims.close)
         self._target = ServerStore(urls.store, layout=urls.layout)
@@ -219,7 +224,7 @@ class Migration:
         )
         if not begun:
             parts = {
-                "PostgreSQL": (self._catalog, self._state, self._cohorts, self._claims),
+                "PostgreSQL": (self._catalog, self._state, self._cohorts, self._webhooks, self._claims),
                 "ClickHouse": (self._store,),
                 "Kafka": (self._log,),
             }
@@ -339,6 +344,10 @@ class Migration:
                 self._left.append(
                     f"the history of cohorts made during the move ({', '.join(new)}): they are filled anew"
                 )
+        if here.webhooks_path.exists():
+            blocks = {lane.value: cursor.block for lane, cursor in self._old.cursors().items()}
+            upto = Place(self._memberships.newest(), blocks)
+            self._webhooks.run(here.webhooks_path, self._beside("engine"), upto)
         asked = Asked(here, self._secret, self._old, self._mirror, self._logged)
         began_ms = json.loads((self._work / "moment.json").read_bytes())["began_ms"]
         self._state.put_jobs(asked.since(began_ms - int(_JOBS_SECONDS * 1000), self._beside("engine")))

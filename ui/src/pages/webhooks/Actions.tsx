@@ -1,5 +1,6 @@
 import "@mantine/core/styles/Checkbox.css";
 import { Checkbox, NativeSelect, Stack, Text } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { AdminButton } from "@/common/AdminButton";
@@ -117,7 +118,14 @@ function Rotate({ webhook, close, made }: AskProps & { made: (secret: string) =>
 
 function Delete({ webhook, close }: AskProps) {
   const navigate = useNavigate();
-  const remove = useWebhookChange(deleteWebhook, () => void navigate({ to: "/webhooks" }));
+  const queries = useQueryClient();
+  const remove = useMutation({
+    mutationFn: deleteWebhook,
+    onSuccess: () => {
+      void queries.invalidateQueries({ queryKey: ["webhooks", "list"] }); // and not what is there no more
+      void navigate({ to: "/webhooks" });
+    },
+  });
   const act = () => remove.mutate(webhook.id);
   const shared = { opened: true, close, busy: remove.isPending, error: remove.error, act };
   return (
