@@ -135,4 +135,4 @@ screenshots: install
 clean:
 	rm -rf src/headwater/dashboard ui/node_modules ui/src/api/schema.d.ts
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
+	find src client tests bench -name __pycache__ -prune -exec rm -rf {} +

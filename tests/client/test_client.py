@@ -42,6 +42,11 @@ def visit(number: int = 0, **more: Any) -> Event:
     return signal("visits", ("account", "1"), {"number": number}, **more)
 
 
+def at_work() -> list[threading.Thread]:
+    """Threads of clients."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("headwater-client")]
+
+
 def numbers(fake: FakeHeadwater) -> list[int]:
     return sorted(event.get("data", event.get("eventProperties"))["number"] for event in fake.events)
 
@@ -329,6 +334,22 @@ def test_what_was_not_sent_is_sent_by_the_next_client(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("left", [False, True])
+def test_what_lies_in_the_spool_is_sent_without_any_event(tmp_path: Path, left: bool) -> None:
+    away, fake = FakeHeadwater(), FakeHeadwater()
+    away.fail(503, 10_000)
+    if left:
+        first = client(away, QUICK | {"spool": tmp_path})
+        first.track(visit(7))
+        assert not first.close(0)
+    until(lambda: not at_work(), what="the first one's threads have ended")
+    second = client(fake, QUICK | {"spool": tmp_path})
+    assert bool(at_work()) == left, "no thread before it is needed: a server may fork"
+    if left:
+        until(lambda: numbers(fake) == [7])
+    assert second.close(30) and not list(tmp_path.iterdir())
+
+
 def stale(folder: Path, when_stale: str) -> tuple[FakeHeadwater, list[Dropped]]:
     """A batch that may have been taken, left behind; then a client for which that is too long ago."""
     away, fake, told = FakeHeadwater(), FakeHeadwater(), list[Dropped]()
@@ -450,11 +471,10 @@ def test_parent_and_children_send_their_own(tmp_path: Path, spooled: bool) -> No
 
 
 def test_a_client_nobody_holds_keeps_nothing_alive() -> None:
-    before = threading.active_count()
     for _ in range(20):
         with client(FakeHeadwater()) as sender:
             sender.track(visit())
-    until(lambda: threading.active_count() <= before, what="its threads have ended")
+    until(lambda: not at_work(), what="its threads have ended")
 
 
 def test_tracking_does_not_wait_for_the_server() -> None:

@@ -2,9 +2,11 @@
 
 import os
 import re
-import signal as signals
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -143,48 +145,61 @@ def test_fastapi(workspace: Workspace, tmp_path: Path) -> None:
 
 
 QUEUE = """
-import os, sys
+import celery_setup
 import tasks
+
 for number in range(20):
     tasks.bill.delay("001", f"invoice-{number}")
 """
 BROKER = """
 import pathlib
 from tasks import app
-folders = {name: str(pathlib.Path(__file__).parent / "queue") for name in ("data_folder_in", "data_folder_out")}
-pathlib.Path(folders["data_folder_in"]).mkdir(exist_ok=True)
-app.conf.broker_transport_options = folders | {"control_folder": folders["data_folder_in"] + "-control"}
+
+folder = pathlib.Path(__file__).parent / "queue"
+folder.mkdir(exist_ok=True)
+both = {"data_folder_in": str(folder), "data_folder_out": str(folder)}
+app.conf.broker_transport_options = both | {"control_folder": f"{folder}-control"}
 """
 
 
-@pytest.mark.parametrize("end", [signals.SIGTERM, signals.SIGKILL])
-def test_celery(workspace: Workspace, tmp_path: Path, end: signals.Signals) -> None:
-    """Forked workers; asked to end they send what is left, killed they leave it to the spool."""
+@contextmanager
+def worker(folder: Path, told: dict[str, str], *options: str) -> Iterator[Path]:
+    """A Celery worker, killed in the end; its log."""
+    command = [sys.executable, "-m", "celery", "-A", "celery_setup:app", "worker", "-P", "prefork", *options]
+    command += ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    with (folder / "worker.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=told, stdout=log, stderr=log, start_new_session=True)
+    guarded(process.pid)
+    try:
+        yield folder / "worker.log"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+
+
+def invoices(events: list[dict[str, Any]]) -> list[str]:
+    return sorted(event["data"]["invoice"] for event in events)
+
+
+EVERY_INVOICE = sorted(f"invoice-{number}" for number in range(20))
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_celery(workspace: Workspace, tmp_path: Path, killed: bool) -> None:
+    """Forked processes that end after ten tasks send what is left; killed ones leave it to the spool."""
     defined(workspace, "invoiced")
     late = FILES["tasks.py"].replace("Settings(", "Settings(interval=3600, ")  # nothing is sent by the way
     write(tmp_path, tasks=late, celery_setup=BROKER)
-    spool = tmp_path / "spool" if end is signals.SIGKILL else ""
-    folders = environment(workspace, tmp_path, BROKER="filesystem://", HEADWATER_SPOOL=str(spool))
-    run(workspace, tmp_path, "-c", "import celery_setup\n" + QUEUE, **folders)
-    command = [sys.executable, "-m", "celery", "-A", "celery_setup:app", "worker", "-P", "prefork", "-c", "2"]
-    command += ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    with (tmp_path / "worker.log").open("wb") as log:
-        worker = subprocess.Popen(command, cwd=tmp_path, env=folders, stdout=log, stderr=log, start_new_session=True)
-    guarded(worker.pid)
-    said = tmp_path / "worker.log"
-    try:
-        until(lambda: said.read_text().count("succeeded in") == 20, 60, "20 tasks ran")
-    finally:
-        if end is signals.SIGTERM:
-            worker.terminate()
-        else:
-            os.killpg(worker.pid, end)
-        worker.wait(30)
-    if end is signals.SIGKILL:
-        assert not workspace.client.get("/v1/events").json()["data"]
-        again = "import celery_setup, tasks\nassert tasks.client.close(30) and tasks.client.figures().adopted"
-        run(workspace, tmp_path, "-c", again, **folders)
-    assert sorted(event["data"]["invoice"] for event in stored(workspace, 20)) == sorted(
-        f"invoice-{number}" for number in range(20)
-    )
-    assert not list(tmp_path.glob("spool/*"))
+    spool = str(tmp_path / "spool") if killed else ""
+    told = environment(workspace, tmp_path, BROKER="filesystem://", HEADWATER_SPOOL=spool)
+    run(workspace, tmp_path, "-c", QUEUE, **told)
+    options = ("-c", "2") if killed else ("-c", "1", "--max-tasks-per-child", "10")
+    with worker(tmp_path, told, *options) as log:
+        until(lambda: log.read_text().count("succeeded in") == 20, 60, "20 tasks ran")
+        if not killed:
+            assert invoices(stored(workspace, 20)) == EVERY_INVOICE
+            return
+    assert not workspace.client.get("/v1/events").json()["data"]
+    again = "import tasks\nassert tasks.client.close(30) and tasks.client.figures().adopted == 20"
+    run(workspace, tmp_path, "-c", again, **told)
+    assert invoices(stored(workspace, 20)) == EVERY_INVOICE and not os.listdir(spool)

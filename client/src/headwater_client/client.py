@@ -23,7 +23,7 @@ class Client:
     """Sends events to one workspace in the background. Any number of threads may use it.
 
     It may be made before a fork: parent and children then each send what they tracked themselves. Threads are started
-    by the first event, or at once when there is a spool, for that may hold some.
+    by the first event, or at once when there is something in the spool.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Client:
         self._http: httpx2.Client | None = None
         self._reset()
         _clients.add(self)
-        if self._delivery.spooled:
+        if self._delivery.expects:
             with self._changed:
                 self._start()
 

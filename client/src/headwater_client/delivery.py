@@ -104,14 +104,15 @@ class Delivery:
         self._figures = Figures()
         self._counting = threading.Lock()
         self._adopted_at = float("-inf")
-        self._looked = self._spool is None
+        self._looked = self._spool is None or self._spool.is_empty()
         self._closed = False
         self.sooner = False
         """The event accepted last is to be sent before all that waited: whoever sleeps until then has to be woken."""
 
     @property
-    def spooled(self) -> bool:
-        return self._spool is not None
+    def expects(self) -> bool:
+        """There may be something of another process to send."""
+        return not self._looked
 
     @property
     def idle(self) -> bool:
@@ -172,11 +173,15 @@ class Delivery:
         """It may have been taken so long ago that the server may have forgotten that, and is to be dropped for it."""
         if not batch.unknown or time.time() - batch.formed < self.settings.key_hours * 3600:
             return False
-        logger.warning("a batch of %d events may have been taken long ago", len(batch.items))
+        if not batch.old:
+            logger.warning("a batch of %d events may have been taken long ago", len(batch.items))
+        batch.old = True
         return self.settings.when_stale == "drop"
 
     def give_up(self, batch: Batch) -> None:
         """A stale batch; the caller tells of it."""
+        if not self.outbox.is_flying(batch):
+            return
         self.outbox.forget(batch)
         if self._spool:
             self._spool.end(batch, ())
@@ -284,8 +289,6 @@ class Delivery:
 
     def abandon(self) -> None:
         """In a forked child: what the parent has is the parent's to send."""
-        if self._spool:
-            self._spool.abandon()
         self._looked = True
         self.outbox = Outbox(self.settings)
         self._figures = Figures()

@@ -51,6 +51,8 @@ class Batch:
     """When it was last handed out."""
     begun: bool = False
     """The spool knows it."""
+    old: bool = False
+    """That it may have been taken long ago was told."""
 
     @property
     def dialect(self) -> Dialect:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
+from weakref import WeakSet
 from zlib import crc32
 
 from headwater_client.errors import SettingsError
@@ -49,13 +50,16 @@ class File:
         """It gets its name only when it is locked: nobody adopts it in between. Raises OSError."""
         hidden = folder / f"{os.getpid()}-{uuid4().hex[:12]}.new"
         fd = os.open(hidden, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path = hidden.with_suffix(".spool")
-        hidden.rename(path)
-        file = cls(path, fd)
-        file.append(_HEAD, sync)
-        if sync:
-            _sync_folder(folder)
+        file = cls(hidden, fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.append(_HEAD, sync)
+            file.path = hidden.rename(hidden.with_suffix(".spool"))
+            if sync:
+                _sync_folder(folder)
+        except BaseException:
+            file.remove()
+            raise
         return file
 
     @classmethod
@@ -104,8 +108,8 @@ class File:
             self.fd = -1
 
     def remove(self) -> None:
-        """All of it is settled."""
-        with contextlib.suppress(FileNotFoundError):
+        """All of it is settled, which its lines say as well, should it stay for want of permission."""
+        with contextlib.suppress(OSError):
             self.path.unlink()
         self.release()
 
@@ -134,6 +138,11 @@ class Spool:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError(f"the spool {folder} cannot be made: {error.strerror}") from None
+        _spools.add(self)
+
+    def is_empty(self) -> bool:
+        """No process has a file in it, dead or alive."""
+        return not any(self._folder.glob("*.spool"))
 
     def write(self, event: Event) -> Item:
         """The event is kept from now on. Raises OSError: it is not."""
@@ -195,7 +204,7 @@ class Spool:
         self._current = None
 
     def abandon(self) -> None:
-        """In a forked child: the files are the parent's, and so is their lock."""
+        """In a forked child: the files are the parent's, whose lock would outlive it while the child has them open."""
         for file in self._files:
             file.release()
         self._files.clear()
@@ -209,6 +218,17 @@ class Spool:
     def _drop(self, file: File) -> None:
         self._files.discard(file)
         file.remove()
+
+
+_spools: "WeakSet[Spool]" = WeakSet()
+
+
+def _after_fork() -> None:
+    for spool in list(_spools):
+        spool.abandon()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _home(items: Sequence[Item]) -> File:
@@ -227,7 +247,7 @@ def _read(file: File) -> Found:
     batches: dict[str, Batch] = {}
     for text in file.lines():
         kind, _, rest = text.partition(b" ")
-        with contextlib.suppress(ValueError, KeyError):  # a line of another version
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a line of another version
             if kind == b"E":
                 number, dialect, body = rest.split(b" ", 2)
                 free[int(number)] = Item(restored(dialect.decode(), body), file, int(number))
