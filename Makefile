@@ -121,7 +121,7 @@ bench-cluster: install
 
 # Strictly: a link that leads nowhere, or a page that is not in mkdocs.yml, is an error.
 docs: install
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo 'build/site/index.html'
 
 bench-ui: install

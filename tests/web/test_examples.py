@@ -28,7 +28,7 @@ def test_nothing_is_missing() -> None:
 
 def test_each_operation_has_a_name_of_its_own() -> None:
     names = [call["operationId"] for *_, call in calls(API)]
-    assert sorted(set(names)) == sorted(names), "give one a `name` in OPERATIONS of web/examples.py"
+    assert sorted(set(names)) == sorted(names), "give one a `name` in OPERATIONS of web/operations.py"
     assert all(name.isalnum() and name[0].islower() for name in names), names
     assert {"sendBikEvents", "sendEvents", "listSignals", "createCohort", "closeBackfill"} <= set(names)
 
@@ -153,6 +153,10 @@ class Scene:
         for slug in ("visited-documentation-page", "addToCart"):
             self._post(f"/v1/signals/{slug}/versions", {"schema": schema})
 
+        # What libraries of others name is not there, and need not be.
+        answer = self._client.patch("/v1/workspace", json={"unknown_signals": "draft"})
+        assert answer.status_code == 200, answer.text
+
     def _made(self) -> dict[str, str]:
         about = {"identity": {"type": "email", "id": "ada@example.com"}}
         events = [
@@ -167,12 +171,16 @@ class Scene:
             "eventProperties": {},
         }
         self._post("/integrations/bikPlatformFunctions-events/sendEvents", {"events": [both]})
+        self._post("/v1/track", {"userId": "97980cfea0067", "event": "Wish Granted"})
+        hook = self._post("/v1/webhooks", {"url": "https://hooks.invalid/", "events": ["cohort.left"]}).json()["id"]
         sent = self._post("/v1/events/batch", {"events": events})
         definition = {"subject": "person", "where": {"performed": "visited-documentation-page"}}
         return {
             "batches/id": sent.headers["headwater-batch"],
             "events/id": sent.json()["data"][0]["id"],
             "cohorts/id": self._post("/v1/cohorts", {"name": "Readers", "definition": definition}).json()["id"],
+            "webhooks/id": hook,
+            "deliveries/message": self._post(f"/v1/webhooks/{hook}/test").json()["id"],
             "keys/id": self._post("/v1/keys", {"name": "another"}).json()["id"],
             "backfills/id": self._post("/v1/backfills", {"name": "old"}).json()["id"],
         }
@@ -188,7 +196,7 @@ class Scene:
     def path_of(self, path: str, call: dict[str, Any]) -> str:
         """With what stands in for each parameter; the ones of queries are left to `query_of`."""
         steps = path.split("/")
-        slug = {"metrics": "api-calls", "state": "health-score"}.get(
+        slug = {"metrics": "api-calls", "state": "health-score", "approve": "wish-granted"}.get(
             next(iter(steps[4:]), ""), "visited-documentation-page"
         )
         for parameter in call.get("parameters", []):
