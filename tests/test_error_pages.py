@@ -105,7 +105,7 @@ class Play:
             elif block.startswith("HTTP/1.1"):
                 self._answer(block)
             else:
-                self._asks = block.startswith("GET")
+                self._asks = block.startswith(("GET", "POST /v1/rejected/replay"))
                 self._golden += "\n" + block.replace("$KEY", "<key>")
         if "\n-->" in self._golden:
             Scene(self._client, parse(self._golden)[0]).play()
@@ -121,7 +121,7 @@ class Play:
             assert what.endswith(f" {status}")
             self._worded(kind, what.split()[0], status, body_of(rest))
         else:
-            # What was just sent is seen a moment later.
+            # What was just sent is seen, and can be replayed, a moment later.
             self._golden += f"\n--> {status}{' eventually' if self._asks else ''}\n{rest}"
 
     def _worded(self, kind: str, dialect: str, status: int, shown: Any) -> None:

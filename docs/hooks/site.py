@@ -30,19 +30,22 @@ _ITEM = re.compile(r"(- |\d+\. )")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """One page of the navigation for each error."""
-    config.nav = _filled(config.nav)
+    """One page of the navigation for each error, and each decision."""
+    decisions = sorted(path.name for path in Path(config.docs_dir, "decisions").glob("*.md"))
+    groups: dict[str, list[Any]] = {
+        f"{ERRORS}/": [f"{ERRORS}/index.md", *({code: f"{ERRORS}/{code}.md"} for code in explain.codes())],
+        "decisions/": [f"decisions/{name}" for name in decisions],
+    }
+    config.nav = _filled(config.nav, groups)
     return config
 
 
-def _filled(nav: Any) -> Any:
+def _filled(nav: Any, groups: dict[str, list[Any]]) -> Any:
     if isinstance(nav, list):
-        return [_filled(each) for each in nav]
+        return [_filled(each, groups) for each in nav]
     if isinstance(nav, dict):
-        return {name: _filled(each) for name, each in nav.items()}
-    if nav != f"{ERRORS}/":
-        return nav
-    return [f"{ERRORS}/index.md", *({code: f"{ERRORS}/{code}.md"} for code in explain.codes())]
+        return {name: _filled(each, groups) for name, each in nav.items()}
+    return groups.get(nav, nav)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Set
 from copy import deepcopy
 from typing import Any
 
-from headwater.web.examples import OPERATIONS, PARAMETERS, Examples, problem_of
+from headwater.web.examples import PARAMETERS, Examples, problem_of
+from headwater.web.operations import OPERATIONS
 from headwater.web.problems import MEDIA_TYPE
 
 Document = dict[str, Any]
@@ -169,13 +170,14 @@ def _content(examples: Examples, content: dict[str, Any], place: str) -> None:
 def faults(api: Document) -> list[str]:
     """What the document still lacks, each as a sentence that says where to put it. Examples that do not fit their
     schema are not looked for here."""
-    return [fault for method, path, call in calls(api) for fault in _faults(api, f"{method.upper()} {path}", call)]
+    found = (fault for method, path, call in calls(api) for fault in _faults(api, f"{method.upper()} {path}", call))
+    return list(dict.fromkeys(found))
 
 
 def _faults(api: Document, place: str, call: Call) -> Iterator[str]:
     for field, where in (
         ("summary", "summary=… of the route"),
-        ("description", "the docstring of the route's function, or in OPERATIONS of web/examples.py"),
+        ("description", "the docstring of the route's function, or in OPERATIONS of web/operations.py"),
         ("tags", "APIRouter(tags=[…])"),
         ("operationId", "the route itself"),
     ):
@@ -205,4 +207,4 @@ def _without(api: Document, place: str, content: dict[str, Any]) -> Iterator[str
     examples = Examples(api["components"]["schemas"])
     examples.of(content.get("schema", {}), place)
     for field in examples.missing:
-        yield f"{place}: {field} has no example; Field(examples=[…]) there, or _FIELDS in web/examples.py by its name"
+        yield f"{field} has no example: Field(examples=[…]), `example` in its schema, or _FIELDS in web/examples.py"

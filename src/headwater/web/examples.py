@@ -6,10 +6,8 @@ none, the tables here are asked by name. `tests/web/test_examples.py` says what 
 
 from typing import Any
 
-from headwater.web.examples_doors import DOORS
-
 _MOMENT = "2026-11-22T04:05:06.789Z"
-_EVENT = "01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e01"
+EVENT = "01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e01"
 _BATCH = "01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e00"
 _WHERE = "Its id."
 
@@ -20,10 +18,10 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
     "batches/id": (_BATCH, "What the header `Headwater-Batch` said."),
     "cohorts/id": ("coh_8sKq1ZbT", _WHERE),
     "erasures/id": ("ers_4Qm0Xs7B", _WHERE),
-    "events/id": (_EVENT, "A UUIDv7."),
+    "events/id": (EVENT, "A UUIDv7."),
     "keys/id": ("key_9XbC01zK", "Its id, not the key itself."),
     "webhooks/id": ("wh_5Qp0cXQk", _WHERE),
-    "deliveries/message": ("msg_5Qp0cXQkQ2x0YhV7mB1nZt", "The header `webhook-id`."),
+    "deliveries/message": ("msg_5Qp0cXQkQ2x0YhV7mB1nZt", "What the header `webhook-id` of the delivery says."),
     "versions/n": (1, "A published version's number."),
     "slug": ("visited-documentation-page", "The signal's slug; BIK's `eventName`."),
     "key": ("email:ada@example.com", "An identity, `type:id`, percent-encoded."),
@@ -31,8 +29,8 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
     "signal": ("addToCart", "A signal's slug; BIK's `eventName`."),
     "reference": ("evt-001", "What the sender calls an event."),
     "backfill": ("bf_7Hq2Lw0R", "A backfill's id."),
+    "draft": (False, "Only drafts, or only those that are none."),
     "reason": ("schema_violation", "Why an event was rejected."),
-    "draft": (True, "Only drafts, or only signals that are none."),
     "from": ("2026-11-01T00:00:00Z", "ISO 8601."),
     "to": ("2026-12-01T00:00:00Z", "ISO 8601."),
     "cursor": ("dmlzaXRlZA", "`next` of the page before."),
@@ -49,8 +47,8 @@ _FIELDS: dict[str, Any] = {
     "delivered_at": _MOMENT,
     "detail": {},
     "done_at": _MOMENT,
-    "erases": True,
     "expires_at": None,
+    "erases": True,
     "failure": None,
     "hint": "Send the field, and not null.",
     "holds": True,
@@ -71,13 +69,8 @@ _FIELDS: dict[str, Any] = {
     "next": None,
     "rejected": [0],
     "revoked_at": None,
-    "ProfileAnswer.states": {"health-score": {"value": "at-risk", "since": _MOMENT, "event_id": _EVENT}},
+    "ProfileAnswer.states": {"health-score": {"value": "at-risk", "since": _MOMENT, "event_id": EVENT}},
     "text": "ordered at least 3 times within 30 days",
-    "Verdict.index": 3,
-    "Verdict.reference": "evt-004",
-    "Verdict.code": "unknown_signal",
-    "Verdict.path": "batch[3].event",
-    "Verdict.message": "batch[3].event is not a known event: 'Item Purchsed'",
 }
 
 PROBLEMS: dict[str, dict[str, Any]] = {
@@ -102,120 +95,6 @@ def problem_of(status: str) -> dict[str, Any]:
     number = 500 if status == "default" else int(status)
     told = PROBLEMS.get(status, {"title": "Error"})
     return {"type": "about:blank", "title": told["title"], "status": number, **told}
-
-
-_BIK = {
-    "name": "Name",
-    "email": "test@bik.ai",
-    "phoneNumber": "+19494572000",
-    "eventName": "catalogViewed",
-    "eventProperties": {"catalogId": "1234", "catalogName": "Test catalog 1"},
-}
-_BIK_OLD = {
-    "email": "test@bik.ai",
-    "eventName": "ordered",
-    "eventProperties": {"orderId": "test-order-id1234"},
-    "createdAt": "2024-11-15T10:00:00Z",
-    "isMigration": True,
-}
-_BIGMIND = {
-    "signal": "visited-documentation-page",
-    "identity": {"type": "account", "id": "001ABC000000123"},
-    "data": {"page": "/docs/quickstart"},
-    "reference": "evt-001",
-}
-_BIGMIND_OLD = {
-    "signal": "visited-documentation-page",
-    "identity": {"type": "contact", "id": "003XYZ000000456"},
-    "timestamp": "2024-11-15T10:00:00Z",
-}
-_PENDING = {
-    "id": _EVENT,
-    "signal_id": "sig_bFyqj0qg",
-    "schema_version": None,
-    "status": "pending",
-    "reference": "evt-001",
-}
-_LIMITS = {
-    "X-RateLimit-Limit": ("Events a UTC minute: the highest limit of the request's signals.", 100),
-    "X-RateLimit-Remaining": ("The lowest remainder after this request.", 99),
-    "X-RateLimit-Reset": ("When the next minute begins: ISO 8601, UTC.", "2026-11-22T04:06:00.000Z"),
-}
-_READY = {"ready": True, "why": ""}
-_AWAY = {"ready": False, "why": "the engine does not answer"}
-
-OPERATIONS: dict[str, dict[str, Any]] = {
-    # What cannot be made from schemas, by method and path. `name` is the operationId; `bodies` and `answers` (by
-    # status) are examples by a few words; `headers` by status.
-    "POST /integrations/bikPlatformFunctions-events/sendEvents": {
-        "name": "sendBikEvents",
-        "description": "All or nothing: any answer but 200 stored nothing, unless `Prefer: handling=lenient` asks for "
-        "a verdict on each event. A 200 is sent when the events are durable.",
-        "bodies": {"two events": {"events": [_BIK, _BIK_OLD]}, "one event": {"events": [_BIK]}},
-        "answers": {"200": {"taken": {"status": 200, "success": True}}},
-    },
-    "POST /integrations/bikPlatformFunctions-events/sendEvent": {
-        "name": "sendBikEvent",
-        "description": "One event, bare or as `event`. Else as a batch of one.",
-        "bodies": {"wrapped": {"event": _BIK}, "bare": _BIK},
-        "answers": {"200": {"taken": {"status": 200, "success": True}}},
-    },
-    "POST /v1/events/batch": {
-        "name": "sendEvents",
-        "description": "All or nothing, but for events over their signal's rate limit: those are told in "
-        "`rate_limited`, and the rest is taken. A 200 is sent when the events are durable.",
-        "bodies": {"two events": {"events": [_BIGMIND, _BIGMIND_OLD]}, "one event": {"events": [_BIGMIND]}},
-        "answers": {
-            "200": {
-                "taken": {"success": True, "data": [_PENDING]},
-                "taken in part": {
-                    "success": True,
-                    "data": [_PENDING],
-                    "rate_limited": [{"signal_id": "sig_bFyqj0qg", "reference": "evt-002"}],
-                },
-            },
-            "404": {"unknown": {"success": False, "error": "Signals not found: my-invalid-signal"}},
-        },
-        "headers": {"200": _LIMITS, "429": _LIMITS},
-    },
-    "POST /v1/events": {
-        "name": "sendEvent",
-        "description": "The body is the event itself; `data` of the answer is one object.",
-        "bodies": {"an event": _BIGMIND, "history": _BIGMIND_OLD},
-        "answers": {
-            "200": {"taken": {"success": True, "data": _PENDING}},
-            "404": {"unknown": {"success": False, "error": "Signals not found: my-invalid-signal"}},
-        },
-        "headers": {"200": _LIMITS, "429": _LIMITS},
-    },
-    "GET /livez": {"answers": {"200": {"alive": {"alive": True}}}},
-    "GET /readyz": {
-        "answers": {
-            "200": {"ready": {"ready": True, "gateway": _READY, "engine": _READY}},
-            "503": {"not ready": {"ready": False, "gateway": _READY, "engine": _AWAY}},
-        }
-    },
-    "GET /metrics": {"answers": {"200": {"figures": 'headwater_engine_backlog_events{lane="realtime"} 0.0\n'}}},
-    "GET /openapi.json": {
-        "name": "getOpenapi",
-        "answers": {"200": {"its beginning": {"openapi": "3.1.0", "info": {"title": "headwater"}}}},
-    },
-    "GET /docs": {"answers": {"200": {"its beginning": "<!doctype html>"}}},
-    "GET /v1/live": {
-        "name": "watchEvents",
-        "answers": {"200": {"its beginning": 'event: hello\ndata: {"step_seconds":1,"points":[]}\n\n'}},
-    },
-    "GET /v1/events/export": {
-        "name": "exportEvents",
-        "answers": {"200": {"one event": f'{{"id":"{_EVENT}","signal":"addToCart","status":"processed"}}\n'}},
-    },
-    "POST /v1/webhooks/{id}/replay": {"name": "replayFailedWebhookDeliveries"},
-    **DOORS,
-    "GET /v1/cohorts/{id}/export": {
-        "name": "exportCohortMembers",
-        "answers": {"200": {"one member": "profile_id,since,identities\n"}},
-    },
-}
 
 
 class Examples:

@@ -110,6 +110,14 @@ _VERDICT = {
         "message": _TEXT,
         "hint": _TEXT | {"description": "What to do about it."},
     },
+    "example": {
+        "index": 1,
+        "reference": "evt-002",
+        "code": "required",
+        "path": "events[1].identity",
+        "message": "events[1].identity is required",
+        "hint": "Send the field, and not null.",
+    },
 }
 _VERDICTS = {"type": "array", "items": {"$ref": "#/components/schemas/Verdict"}}
 
