@@ -124,7 +124,7 @@ class Endpoints:
             self._begin_families(known, after)
             if changes.get("paused") is True:
                 self._outbox.pause(id, "by_hand", clock.now_ms())
-        if changes.get("paused") is False:
+        if changes.get("paused") is False and known.paused is not None:
             return self.resume(workspace, id)
         return self.show(workspace, id)
 

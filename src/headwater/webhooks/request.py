@@ -28,7 +28,7 @@ KEPT = 1_000
 """Bytes of an answer that are kept."""
 _ADDRESSES = 3
 """Tried at most, one after the other."""
-_RESOLVING = 16
+_RESOLVING = 64
 """Names at once."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
