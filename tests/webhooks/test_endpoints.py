@@ -60,7 +60,6 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(tmp_path)
     yield desk
-    desk.endpoints.close()
     desk.outbox.close()
     desk.memberships.close()
 
