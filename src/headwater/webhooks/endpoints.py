@@ -125,8 +125,9 @@ class Endpoints:
 
     def remove(self, workspace: str, id: str) -> None:
         """With its log. Raises NotFoundError."""
-        self._known(workspace, id)
-        self._outbox.remove(id)
+        with self._follower.lock:  # what is read for it now is not put behind it
+            self._known(workspace, id)
+            self._outbox.remove(id)
 
     def rotate(self, workspace: str, id: str, overlap_hours: int) -> WebhookAnswer:
         """A new secret; the old one goes on signing for a while. Raises NotFoundError."""
