@@ -62,7 +62,9 @@ def changing(catalog: Catalog, replay: Runs, post: Ask, get: Get, change: Change
     routes = APIRouter(tags=["Signals"])
 
     @routes.post(
-        "/v1/signals/{slug}/approve", summary="Approve a draft signal, and take its events", responses=errors(404, 409)
+        "/v1/signals/{slug}/approve",
+        summary="Approve a draft signal, and take its events",
+        responses=errors(400, 404, 409),
     )
     async def approve(who: Admin, slug: str, body: ApprovalBody | None = None) -> ApprovalAnswer:
         """Its next event counts. Those that waited are judged anew, and those that pass keep their ids; they go to the
