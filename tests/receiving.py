@@ -1,6 +1,7 @@
 """A receiver of webhooks: a real HTTP server that remembers what it got, and answers as it is told."""
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,10 @@ def taken(_: Got) -> tuple[int, Mapping[str, str], bytes]:
     return 200, {}, b"ok"
 
 
+class _V6Server(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
 class Receiver:
     """`answer` may be set anew at any time; `names` are those that TLS was asked for."""
 
@@ -47,7 +52,7 @@ class Receiver:
         self.names: list[str | None] = []
         self._got: list[Got] = []
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer((host, port), self._handler())
+        self._server = (_V6Server if ":" in host else ThreadingHTTPServer)((host, port), self._handler())
         self._server.daemon_threads = True
         if tls is not None:
             tls.sni_callback = lambda _, name, __: self.names.append(name)

@@ -14,13 +14,14 @@ import pytest
 import services
 from clustered import Cluster
 from harness import until
+from receiving import Receiver, receiving
 
 pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture(scope="module")
 def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
-    return make_cluster("cluster")
+    return make_cluster("cluster", WEBHOOKS_ALLOW="127.0.0.1", WEBHOOKS_DIGEST_SECONDS=1)
 
 
 def ordered(number: int) -> dict[str, Any]:
@@ -71,6 +72,33 @@ def test_a_cohort_follows_events_of_all_partitions(cluster: Cluster) -> None:
             path = "/integrations/bikPlatformFunctions-events/sendEvents"
             assert client.post(path, json={"events": [event]}).status_code == 200
         until(lambda: other.get(f"/v1/cohorts/{made['id']}").json()["size"] == 30, 30, "all are in it")
+
+
+def test_a_webhook_is_told_what_any_gateway_and_engine_did(cluster: Cluster) -> None:
+    path = "/integrations/bikPlatformFunctions-events/sendEvents"
+    with cluster.client(0) as one, cluster.client(1) as other, receiving() as receiver:
+        definition = {"subject": "person", "where": {"performed": "pageViewed"}}
+        cohort = {"name": "viewers", "definition": definition}
+        until(lambda: one.post("/v1/cohorts", json=cohort).status_code in (201, 409), 60)
+        events = ["cohort.entered", "events.rejected", "backfill.finished"]
+        secret = one.post("/v1/webhooks", json={"url": receiver.url, "events": events}).json()["secret"]
+        backfill = one.post("/v1/backfills", json={"name": "told"}).json()["id"]
+        for number in range(20):
+            client = (one, other)[number % 2]
+            event = {"email": f"v{number}@example.com", "eventName": "pageViewed", "eventProperties": {}}
+            rejected = event | {"createdAt": "2020-01-01T00:00:00Z"}
+            assert client.post(path, json={"events": [event, rejected]}).status_code == 200
+            headers = {"headwater-backfill": backfill}
+            assert client.post(path, json={"events": [rejected]}, headers=headers).status_code == 200
+        one.post(f"/v1/backfills/{backfill}/close")
+        until(lambda: len({each.id for each in receiver.got("cohort.entered")}) == 20, 60, "all who entered")
+        (closed,) = until(lambda: receiver.got("backfill.finished"), 60, "the backfill")
+        assert closed.verified(secret)["data"]["events"] == 20
+        until(lambda: _rejections(receiver) == 20, 60, "all that were rejected")
+
+
+def _rejections(receiver: Receiver) -> int:
+    return sum(each.json["data"]["events"] for each in receiver.got("events.rejected"))
 
 
 def test_an_operator_without_a_key_makes_one_that_every_gateway_takes(cluster: Cluster, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from databases import Databases
 from headwater.errors import StartError
+from headwater.state.webhook_tables import TableOutbox
 from headwater.state.webhooks import Attempt, Delivery, Figures, Message, Outbox, Place, Turn, Webhook
 from headwater.state.webhooks_moving import WebhooksMove
 from headwater.state.webhooks_postgres import PostgresOutbox
@@ -183,6 +184,21 @@ def test_the_log_is_bounded_by_time_and_number(outbox: Outbox) -> None:
     assert [each.id for each in outbox.deliveries(webhook.id, None, None, 9)] == ["msg_5", "msg_4", "msg_3"]
     outbox.remove(webhook.id)
     assert outbox.deliveries(webhook.id, None, None, 9) == []
+
+
+def test_what_a_removal_left_that_was_cut_short_goes_later(
+    outbox: Outbox, opened: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = made(outbox)
+    outbox.put(webhook.id, [message(f"msg_{at}") for at in range(3)])
+    with monkeypatch.context() as patch:
+        patch.setattr(TableOutbox, "_forget", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            outbox.remove(webhook.id)
+    assert outbox.webhooks() == [] and outbox.due(NOW, 9) == []
+    again = opened()
+    assert [again.prune(0, 9, 2) for _ in range(3)] == [2, 1, 0]
+    again.close()
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,6 +1,7 @@
 """One request: to an address that was looked at, and to no other."""
 
 import asyncio
+import socket
 import ssl
 import subprocess
 from collections.abc import Sequence
@@ -9,11 +10,11 @@ from threading import Event
 
 import pytest
 
-from headwater.rules.address import networks
+from headwater.rules.address import Network, networks
 from headwater.webhooks import request
 from headwater.webhooks.request import KEPT, Poster, Reply
 from receiving import receiving
-from tools import need
+from tools import lack, need
 
 HERE = networks(["127.0.0.1"])
 """Allowed here; 127.0.0.2 is this machine just as much, and is not."""
@@ -33,9 +34,15 @@ class Names:
         return self._answers.pop(0)
 
 
-def posted(url: str, names: Names, times: int = 1, tls: ssl.SSLContext | None = None) -> list[Reply]:
+def posted(
+    url: str,
+    names: Names,
+    times: int = 1,
+    tls: ssl.SSLContext | None = None,
+    allowed: Sequence[Network] = HERE,
+) -> list[Reply]:
     async def run() -> list[Reply]:
-        poster = Poster(HERE, names, tls)
+        poster = Poster(allowed, names, tls)
         try:
             return [await poster.post(url, {"webhook-id": "msg_1"}, b"{}") for _ in range(times)]
         finally:
@@ -139,3 +146,16 @@ def test_tls_goes_by_the_name_and_not_by_the_address(tmp_path: Path) -> None:
         assert other.status is None and "CERTIFICATE_VERIFY_FAILED" in other.error
         assert strange.status is None and "CERTIFICATE_VERIFY_FAILED" in strange.error
         assert len(receiver.got()) == 1
+
+
+def test_an_ipv6_address_is_reached_as_it_is_written() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        lack("there is no IPv6 here")
+    with receiving("::1") as receiver:
+        url = f"http://[::1]:{receiver.port}/hook"
+        (reply,) = posted(url, Names(), allowed=networks(["::1"]))
+        assert reply.status == 200 and receiver.got()[0].headers["host"] == f"[::1]:{receiver.port}"
+        (reply,) = posted(url, Names())
+        assert reply.status is None and "loopback" in reply.error

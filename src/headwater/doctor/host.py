@@ -25,17 +25,8 @@ _SPARE_FDS = 200
 
 _UNLIMITED = 1 << 30
 
-_SECRET = ("key-secret", "credentials.json")
-_OURS = (
-    "catalog.db",
-    "state.db",
-    "cohorts.db",
-    "webhooks.db",
-    "destinations.db",
-    "engine.sock",
-    "log",
-    "store",
-)
+_SECRET = ("key-secret", "credentials.json", "webhooks.db")
+_OURS = ("catalog.db", "state.db", "cohorts.db", "destinations.db", "engine.sock", "log", "store")
 
 
 def modes(data_dir: Path) -> Check:

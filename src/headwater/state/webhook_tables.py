@@ -56,6 +56,8 @@ class TableOutbox:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._swept = False
+        """Whether no delivery is left of a webhook that is not there."""
 
     # --- webhooks -----------------------------------------------------------------------------------------------
 
@@ -171,7 +173,10 @@ class TableOutbox:
                 run("forget_names", number=number)
 
     def prune(self, before_ms: int, keep: int, most: int) -> int:
-        gone = self._forget("old", most, before_ms=before_ms) + self._forget("orphans", most)
+        gone = self._forget("old", most, before_ms=before_ms)
+        if not self._swept:  # only a removal that was cut short leaves any
+            orphans = self._forget("orphans", most)
+            gone, self._swept = gone + orphans, orphans < most
         for (id_,) in self._ask("every"):
             gone += self._forget("beyond", most, id=id_, keep=keep)
         return gone

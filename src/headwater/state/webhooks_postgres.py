@@ -26,7 +26,7 @@ class PostgresOutbox(TableOutbox):
 
     @contextmanager
     def reading(self) -> Iterator[Run]:
-        with self._database.snapshot() as ask:
+        with self._database.reading() as ask:
             yield _run(ask)
 
     @contextmanager

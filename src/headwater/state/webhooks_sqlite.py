@@ -76,6 +76,7 @@ class SqliteOutbox(TableOutbox):
 
     def __init__(self, path: Path) -> None:
         super().__init__(self)
+        path.touch(mode=0o600)  # it has secrets; SQLite makes the files beside it alike
         self._write = opened(path, _SCHEMA)
         self._read = opened(path, _SCHEMA)
         self._writing = threading.Lock()

@@ -1,12 +1,14 @@
 """The webhooks' figures for Prometheus."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from headwater import clock
+from headwater.errors import UnavailableError
 from headwater.state.webhooks import Figures
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
@@ -31,7 +33,12 @@ class WebhookFigures(Collector):
         self._seconds.observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
-        found = self._figures()
+        yield from self._attempts.collect()
+        yield from self._seconds.collect()
+        with suppress(UnavailableError):  # the others' figures say what is the matter
+            yield from self._gauges(self._figures())
+
+    def _gauges(self, found: Figures) -> Iterator[Metric]:
         webhooks = GaugeMetricFamily("headwater_webhooks", "Webhooks that there are.", labels=["state"])
         webhooks.add_metric(["active"], found.active)
         webhooks.add_metric(["paused"], found.paused)
@@ -42,5 +49,3 @@ class WebhookFigures(Collector):
         age = 0.0 if found.oldest_ms is None else max(0.0, (clock.now_ms() - found.oldest_ms) / 1000)
         text = "Since the oldest delivery to be tried was made; paused webhooks' are left out."
         yield GaugeMetricFamily("headwater_webhook_oldest_pending_seconds", text, value=age)
-        yield from self._attempts.collect()
-        yield from self._seconds.collect()

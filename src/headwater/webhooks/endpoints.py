@@ -2,7 +2,6 @@
 nothing of another. Safe to use from threads."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, get_args
 
@@ -29,7 +28,7 @@ from headwater.rules.webhook import (
 from headwater.state.cohorts import Memberships
 from headwater.state.webhooks import Attempt, Delivery, EventType, Message, Outbox, Status, Webhook
 from headwater.webhooks.follower import Follower
-from headwater.webhooks.request import addresses
+from headwater.webhooks.request import resolving
 from headwater.webhooks.sources import COHORTS, FINISHED, REJECTED
 
 MOST = 50
@@ -64,10 +63,6 @@ class Endpoints:
         self._follower = follower
         self._allowed = allowed
         self._sending = sending
-        self._resolving = ThreadPoolExecutor(4, "webhook-hosts")
-
-    def close(self) -> None:
-        self._resolving.shutdown(wait=False, cancel_futures=True)
 
     # --- webhooks -----------------------------------------------------------------------------------------------
 
@@ -124,14 +119,15 @@ class Endpoints:
             self._begin_families(known, after)
             if changes.get("paused") is True:
                 self._outbox.pause(id, "by_hand", clock.now_ms())
-        if changes.get("paused") is False:
+        if changes.get("paused") is False and known.paused is not None:
             return self.resume(workspace, id)
         return self.show(workspace, id)
 
     def remove(self, workspace: str, id: str) -> None:
         """With its log. Raises NotFoundError."""
-        self._known(workspace, id)
-        self._outbox.remove(id)
+        with self._follower.lock:  # what is read for it now is not put behind it
+            self._known(workspace, id)
+            self._outbox.remove(id)
 
     def rotate(self, workspace: str, id: str, overlap_hours: int) -> WebhookAnswer:
         """A new secret; the old one goes on signing for a while. Raises NotFoundError."""
@@ -242,17 +238,9 @@ class Endpoints:
     def _check_url(self, url: str) -> None:
         """As far as it can be known now. Raises InvalidError."""
         target = parse_target(url, self._allowed)
-        found = [target.host] if target.is_address else self._resolved(target.host, target.port)
+        found = [target.host] if target.is_address else _resolved(target.host, target.port)
         for address in found:
             check_address(target, address, self._allowed)
-
-    def _resolved(self, host: str, port: int) -> Sequence[str]:
-        """Nothing where nobody can say it now."""
-        asked: Future[Sequence[str]] = self._resolving.submit(addresses, host, port)
-        try:
-            return asked.result(_RESOLVE_SECONDS)
-        except (OSError, FutureTimeout):
-            return ()
 
     def _answer(self, webhook: Webhook, secret: str | None = None) -> WebhookAnswer:
         is_rotating = len(webhook.secrets(clock.now_ms())) > 1
@@ -272,6 +260,14 @@ class Endpoints:
             created_at=clock.to_iso(webhook.created_ms),
             secret=msgspec.UNSET if secret is None else secret,
         )
+
+
+def _resolved(host: str, port: int) -> Sequence[str]:
+    """Nothing where nobody can say it now."""
+    try:
+        return resolving(host, port).result(_RESOLVE_SECONDS)
+    except (OSError, FutureTimeout):
+        return ()
 
 
 def _events(given: Sequence[str]) -> tuple[EventType, ...]:

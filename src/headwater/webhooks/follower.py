@@ -5,6 +5,8 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Sequence
 
+from msgspec.structs import replace
+
 from headwater import clock
 from headwater.errors import UnavailableError
 from headwater.state.webhooks import Outbox, Place, Webhook
@@ -48,11 +50,15 @@ class Follower:
             self._wake.clear()
 
     def look(self) -> None:
-        """Reads all sources for all webhooks that do not rest."""
+        """Reads all sources for all webhooks that do not rest. What fails holds up nothing else: the first failure is
+        raised when all were read."""
+        failures: list[Exception] = []
         for known in self._outbox.webhooks():
             if known.paused is None:
-                for source in self._sources:
-                    self._read(source, known)
+                with self.lock:
+                    self._read(known, failures)
+        if failures:
+            raise failures[0]
 
     def here(self, workspace: str, place: Place | None = None) -> tuple[Place, Sequence[str]]:
         """Behind all that happened until now, and keys of what needs not to be told."""
@@ -68,13 +74,21 @@ class Follower:
         with self.lock:
             self._outbox.erase(workspace, identities)
 
-    def _read(self, source: Source, known: Webhook) -> None:
-        with self.lock:
-            webhook = self._outbox.webhook(known.workspace, known.id)
-            if webhook is None or webhook.paused is not None or self._outbox.pending(webhook.id) >= MOST_PENDING:
-                return
-            found = source.read(webhook, clock.now_ms())
-            if found.messages or found.place or found.told:
-                self._outbox.put(webhook.id, found.messages, found.place, found.told)
+    def _read(self, known: Webhook, failures: list[Exception]) -> None:
+        webhook = self._outbox.webhook(known.workspace, known.id)
+        if webhook is None or webhook.paused is not None or self._outbox.pending(webhook.id) >= MOST_PENDING:
+            return
+        for source in self._sources:
+            try:
+                webhook = self._told(webhook, source)
+            except Exception as error:
+                failures.append(error)
+
+    def _told(self, webhook: Webhook, source: Source) -> Webhook:
+        """With how far it has followed now."""
+        found = source.read(webhook, clock.now_ms())
+        if found.messages or found.place or found.told:
+            self._outbox.put(webhook.id, found.messages, found.place, found.told)
         if found.messages:
             self._sending()
+        return replace(webhook, place=found.place) if found.place else webhook

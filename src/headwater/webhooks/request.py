@@ -10,7 +10,8 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import BoundedSemaphore, Thread
 
 import httpx
 import msgspec
@@ -28,7 +29,7 @@ KEPT = 1_000
 """Bytes of an answer that are kept."""
 _ADDRESSES = 3
 """Tried at most, one after the other."""
-_RESOLVING = 16
+_resolving = BoundedSemaphore(64)
 """Names at once."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -46,17 +47,29 @@ class Reply(msgspec.Struct, frozen=True):
     retry_after: str | None = None
 
 
-class Resolver:
-    """The system's, in threads of its own: a slow name server holds up nothing else."""
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """By the system's name servers. Raises OSError."""
+    return await asyncio.wrap_future(resolving(host, port))
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_RESOLVING, "webhook-names")
 
-    async def __call__(self, host: str, port: int) -> Sequence[str]:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, addresses, host, port)
+def resolving(host: str, port: int) -> "Future[Sequence[str]]":
+    """The addresses of a name, once somebody knows them. In a thread of its own: a slow name server holds up nothing
+    else, and no end of the process. Raises OSError while too many are under way."""
+    if not _resolving.acquire(blocking=False):
+        raise OSError("too many names are being resolved")
+    future: Future[Sequence[str]] = Future()
+    future.set_running_or_notify_cancel()  # whoever waits may leave, and the thread ends all the same
 
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    def work() -> None:
+        try:
+            future.set_result(addresses(host, port))
+        except Exception as error:
+            future.set_exception(error)
+        finally:
+            _resolving.release()
+
+    Thread(target=work, name="webhook-names", daemon=True).start()
+    return future
 
 
 def addresses(host: str, port: int) -> Sequence[str]:

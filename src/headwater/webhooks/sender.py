@@ -18,7 +18,7 @@ from headwater.rules.address import Network
 from headwater.rules.retries import LAST_MS, next_attempt, retry_after
 from headwater.rules.webhook import PING
 from headwater.state.webhooks import Attempt, Delivery, Outbox, Pause, Turn, Webhook
-from headwater.webhooks.request import Poster, Reply, Resolver, elapsed_ms
+from headwater.webhooks.request import Poster, Reply, elapsed_ms, resolve
 
 EACH = 4
 """Requests at once to one webhook; to one that fails, one."""
@@ -65,8 +65,7 @@ class Sender:
 
     async def _run(self, stop: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
-        resolver = Resolver()
-        poster = Poster(self._allowed, resolver)
+        poster = Poster(self._allowed, resolve)
         try:
             while not stop.is_set():
                 await self._look(poster)
@@ -79,7 +78,6 @@ class Sender:
                 task.cancel()
             await asyncio.gather(*self._flying.values(), return_exceptions=True)
             await poster.close()
-            resolver.close()
 
     async def _wait(self) -> None:
         try:

@@ -94,7 +94,6 @@ class Answers:
         self._sender = Sender(kept.outbox, allowed, self._figures.attempted)
         self._follower = Follower(kept.outbox, self._sources(settings), self._sender.wake)
         self._endpoints = Endpoints(kept.outbox, kept.memberships, self._follower, allowed, self._sender.wake)
-        stack.callback(self._endpoints.close)
         self.jobs = Jobs(state, self._works(settings))
 
     def workers(self) -> list[tuple[str, Callable[[threading.Event], None]]]:

@@ -1,0 +1,136 @@
+"""Webhooks and what they follow, in this process: bounds, pages, what is told from when on."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from headwater.clock import now_ms
+from headwater.errors import ConflictError, UnavailableError
+from headwater.state.cohorts import Change, Cohort
+from headwater.state.cohorts_sqlite import SqliteMemberships
+from headwater.state.webhooks import Message, Place, Webhook
+from headwater.state.webhooks_sqlite import SqliteOutbox
+from headwater.webhooks import endpoints, sources
+from headwater.webhooks.endpoints import Endpoints
+from headwater.webhooks.follower import Follower
+from headwater.webhooks.sources import Changes, Found
+
+WORKSPACE, COHORT = "ws_abcdefgh", "coh_00000001"
+HOOK = "https://198.41.0.4/hook"
+
+
+class Broken:
+    """A source that cannot be read now."""
+
+    def here(self, workspace: str, place: Place) -> tuple[Place, Sequence[str]]:
+        return place, ()
+
+    def read(self, webhook: Webhook, now: int) -> Found:
+        raise UnavailableError("the store is away")
+
+
+class Desk:
+    def __init__(self, directory: Path) -> None:
+        self.memberships = SqliteMemberships(directory / "cohorts.db")
+        self.outbox = SqliteOutbox(directory / "webhooks.db")
+        self.follower = Follower(
+            self.outbox, [Broken(), Changes(self.memberships, lambda _, each: (each,))], lambda: None
+        )
+        self.endpoints = Endpoints(self.outbox, self.memberships, self.follower, (), lambda: None)
+        self.memberships.add(Cohort(COHORT, WORKSPACE, "all", {}, 1))
+        self.people = 0
+
+    def enter(self, count: int = 1) -> None:
+        ids = [f"email:{number}@x.example" for number in range(self.people, self.people + count)]
+        self.people += count
+        self.memberships.apply([Change(COHORT, each, now_ms(), True, "event") for each in ids])
+
+    def look(self) -> None:
+        with suppress(UnavailableError):  # of the one source, when all were read
+            self.follower.look()
+
+    def waiting(self, id: str) -> int:
+        return self.outbox.pending(id)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.outbox.close()
+    desk.memberships.close()
+
+
+def test_there_are_so_many_and_no_more(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoints, "MOST", 3)
+    ids = [desk.endpoints.create(WORKSPACE, HOOK, ["cohort.left"]).id for _ in range(3)]
+    with pytest.raises(ConflictError):
+        desk.endpoints.create(WORKSPACE, HOOK, ["cohort.left"])
+    desk.endpoints.create("ws_zyxwvuts", HOOK, ["cohort.left"])
+    first = desk.endpoints.list(WORKSPACE, 2, None)
+    rest = desk.endpoints.list(WORKSPACE, 2, first.next)
+    assert {each.id for each in (*first.data, *rest.data)} == set(ids) and rest.next is None
+
+
+def test_a_source_that_fails_holds_up_no_other_and_each_change_makes_one_delivery(desk: Desk) -> None:
+    desk.enter()
+    id_ = desk.endpoints.create(WORKSPACE, HOOK, ["cohort.entered"]).id
+    desk.look()
+    assert desk.waiting(id_) == 0, "what was before it is not told"
+    desk.enter(3)
+    with pytest.raises(UnavailableError):
+        desk.follower.look()
+    desk.look()
+    assert desk.waiting(id_) == 3
+
+
+def test_what_is_too_slow_is_read_no_further(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "CHANGES", 4)
+    monkeypatch.setattr("headwater.webhooks.follower.MOST_PENDING", 6)
+    id_ = desk.endpoints.create(WORKSPACE, HOOK, ["cohort.entered"]).id
+    desk.enter(20)
+    for _ in range(9):
+        desk.look()
+    assert desk.waiting(id_) == 8
+    desk.outbox.skip(id_, desk.outbox.webhooks()[0].place)
+    for _ in range(9):
+        desk.look()
+    assert desk.waiting(id_) == 8, "and goes on where it was"
+
+
+def test_events_that_are_added_are_told_from_then_on(desk: Desk) -> None:
+    id_ = desk.endpoints.create(WORKSPACE, HOOK, ["events.rejected"]).id
+    desk.enter(2)
+    desk.endpoints.update(WORKSPACE, id_, {"events": ["events.rejected", "cohort.entered"]})
+    desk.enter()
+    desk.look()
+    assert desk.waiting(id_) == 1
+    desk.endpoints.update(WORKSPACE, id_, {"description": "the same"})
+    desk.enter()
+    desk.look()
+    assert desk.waiting(id_) == 2
+
+
+def test_a_webhook_of_certain_cohorts_hears_of_no_other(desk: Desk) -> None:
+    desk.memberships.add(Cohort("coh_00000002", WORKSPACE, "others", {}, 1))
+    id_ = desk.endpoints.create(WORKSPACE, HOOK, ["cohort.entered"], ["coh_00000002"]).id
+    desk.enter(2)
+    desk.look()
+    assert desk.waiting(id_) == 0
+    desk.memberships.apply([Change("coh_00000002", "email:a@x.example", now_ms(), True, "event")])
+    desk.look()
+    assert desk.waiting(id_) == 1
+
+
+def test_the_file_is_its_owners_alone(desk: Desk, tmp_path: Path) -> None:
+    desk.outbox.add(replace(_webhook(), id="wh_00000009"))
+    desk.outbox.put("wh_00000009", [Message("msg_1", "ping", b"{}", 1)])
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.glob("webhooks.db*")}
+    assert len(modes) == 3 and set(modes.values()) == {"0o600"}, modes
+
+
+def _webhook() -> Webhook:
+    return Webhook("wh_1", WORKSPACE, HOOK, ("cohort.left",), (), "", "whsec_x", 1, Place())
