@@ -17,6 +17,7 @@ from harness import Server, running, until
 from headwater.config import Settings
 from headwater.errors import SettingsError
 from headwater.wiring import destined
+from tools import often
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "headwater-sqlite"
 SENT = "/integrations/bikPlatformFunctions-events/sendEvents"
@@ -30,6 +31,12 @@ settings = { path = "reports.db" }
 name = "lake"
 kind = "parquet"
 settings = { path = "lake", window_seconds = 1 }
+
+[[destination]]
+name = "somebody-elses"
+kind = "parquet"
+workspace = "ws_00000000"
+settings = { path = "elsewhere" }
 """
 
 
@@ -81,9 +88,10 @@ def delivered(client: httpx.Client) -> bool:
     return bool(found) and not any(lane["behind"] for each in found.values() for lane in each["lanes"])
 
 
-def test_every_event_arrives_once_though_it_is_killed(delivering: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(often(20), marks=pytest.mark.torture, id="many")])
+def test_every_event_arrives_once_though_it_is_killed(delivering: Server, tmp_path: Path, kills: int) -> None:
     with delivering.client() as client:
-        for number in range(20):
+        for number in range(10 * kills):
             sent(client, number)
             if number % 10 == 5:
                 until(lambda: status(client).get("reports", {}).get("delivered_at"))
@@ -91,9 +99,10 @@ def test_every_event_arrives_once_though_it_is_killed(delivering: Server, tmp_pa
                 delivering.start()
         delivering.wait_drained()
         stored = in_store(client)
-        assert len(stored) == 200
+        assert len(stored) == 100 * kills
         until(lambda: in_reports(tmp_path) == stored and in_lake(tmp_path) == stored, what="all arrived")
         until(lambda: delivered(client))
+        assert status(client).keys() == {"reports", "lake"} and not (tmp_path / "elsewhere").exists()
         assert status(client)["lake"]["erases"] and status(client)["reports"]["status"] == "running"
         figures = client.get("/metrics").text
         assert 'headwater_destination_behind_blocks{destination="lake",lane="realtime"} 0.0' in figures

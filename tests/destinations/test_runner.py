@@ -249,6 +249,8 @@ def test_erased_people_leave_the_files(scene: Scene) -> None:
     runner = scene.runner()
     drained(runner)
     assert sorted(scene.delivered()) == sorted([*hers, *others, *alone, *since])
+    [folder] = scene.lake.rglob("hour=11")
+    (folder / ".realtime-left-by-a-crash.parquet.tmp").write_bytes(b"ada@x.y")
     assert runner.erase(WORKSPACE, ["email:ada@x.y", "phone:+19494572000"], NOON + 60_000)
     assert sorted(scene.delivered()) == sorted([*others, *since])
     assert not [path for path in scene.lake.rglob("*") if path.suffix == ".tmp"]
@@ -330,3 +332,20 @@ def test_windows_that_share_their_blocks_have_files_of_their_own(scene: Scene) -
     drained(scene.runner(scene.parquet(window_seconds=60)))
     assert sorted(scene.delivered()) == sorted(event_ids(batch.id, 1)[0] for batch in batches)
     assert len(scene.files()) == 2
+
+
+def test_the_end_does_not_wait_for_a_long_delivery(scene: Scene) -> None:
+    stop = threading.Event()
+
+    class Long(Kept):
+        def deliver(self, delivery: Delivery) -> None:
+            stop.set()
+            super().deliver(delivery)
+
+    scene.put(NOON)
+    long, kept = Long(), Kept()
+    runner = scene.runner(long)
+    runner.run(stop)
+    assert long.keys and long.ids == [] and runner.status().failures == 0
+    drained(scene.runner(kept))
+    assert (kept.keys, kept.ids) == (long.keys, scene.ids)

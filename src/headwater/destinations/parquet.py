@@ -62,6 +62,8 @@ class Parquet:
         """Looks through all files of the workspace from before `until`: only their identities, unless it finds one."""
         gone = {(each.type, each.id) for each in identities}
         root = self._dir / f"workspace={workspace}"
+        for path in root.glob("date=*/hour=*/.*.tmp"):  # of a crash: nothing is being written now
+            path.unlink()
         for path in sorted(root.glob("date=*/hour=*/*.parquet")):
             if begin_of(path) <= until and _names(path, gone):
                 _rewrite(path, gone, until)

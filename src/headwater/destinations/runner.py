@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from headwater.clock import now_ms
 from headwater.destinations import planning
-from headwater.destinations.base import Delivery, Destination, Erasing, Event, Identity
+from headwater.destinations.base import Delivery, DeliveryError, Destination, Erasing, Event, Identity
 from headwater.destinations.declared import Declared
 from headwater.destinations.events import events_of, moment
 from headwater.errors import HeadwaterError, NotOwnerError
@@ -89,7 +89,7 @@ class Runner:
         self._clock = clock
         self._window_ms = (destination.window_seconds or 0) * 1000
         self._lock = threading.Lock()
-        self._wake = threading.Event()
+        self._ends = threading.Event()
         self._version = 0
         self._at: dict[Lane, Position] | None = None
         self._newest = dict.fromkeys(Lane, 0)
@@ -102,12 +102,14 @@ class Runner:
 
     def run(self, stop: threading.Event) -> None:
         """Delivers until `stop` is set."""
-        pause = FIRST_BACK_OFF
+        pause, self._ends = FIRST_BACK_OFF, stop
         while not stop.is_set():
             try:
                 moved = self.step()
                 self._failing, pause, wait = "", FIRST_BACK_OFF, LOOK_SECONDS
             except Exception as error:
+                if stop.is_set():
+                    break
                 self._failed(error, pause)
                 moved, wait, pause = False, pause, min(2 * pause, LAST_BACK_OFF)
             if not moved:
@@ -229,6 +231,8 @@ class Runner:
             shares = self._shares(lane, start, min(planned.last, start + MOST_BLOCKS - 1))
             wanted = [share for share in shares if begin_ms is None or share.begin_ms == begin_ms]
             for first, last in planning.runs(wanted):
+                if self._ends.is_set():
+                    raise DeliveryError("headwater ends: it is delivered after the next start")
                 rows = rows_of(self._followed.store, lane, first, last, self._declared.workspace, window)
                 counted[0] += len(rows)
                 yield events_of(rows)
