@@ -25,7 +25,10 @@ class WebhookFigures(Collector):
         for outcome in ("success", "failure", "refused"):
             self._attempts.labels(outcome)
         self._seconds = Histogram(
-            "headwater_webhook_attempt_duration_seconds", "How long a request of a webhook took.", buckets=_SECONDS, registry=None
+            "headwater_webhook_attempt_duration_seconds",
+            "How long a request of a webhook took.",
+            buckets=_SECONDS,
+            registry=None,
         )
 
     def attempted(self, outcome: str, seconds: float) -> None:
