@@ -87,7 +87,8 @@ def follow(page: str, server: Server, folder: Path, skip: tuple[str, ...] = ()) 
                 _compare(scene, json.loads(block.text), printed)
             elif not block.text.startswith(skip) and (block.language != "js" or which("node")):
                 printed.append((block, shell.paste(block)))
-                shell.settle()
+                if "event" in block.text:
+                    shell.settle()
     finally:
         shell.close()
         client.close()

@@ -16,7 +16,7 @@ from headwater import web
 from headwater.cli.explain import _FOLDER, codes, index, page_of
 from headwater.cli.main import app
 from headwater.dialects import DIALECTS
-from headwater.errors import RequestError, UnavailableError
+from headwater.errors import RequestError
 from headwater.outcomes import Reason
 from headwater.rules.hints import CODES
 from headwater.web.completion import calls
@@ -42,7 +42,6 @@ def erring(error: type[Exception]) -> Iterator[type[Exception]]:
 def statuses() -> set[str]:
     """Of the error tree, the API's document, and the dialects' own words."""
     raised = {str(error.status) for error in erring(RequestError) if hasattr(error, "status")} | {"503"}
-    assert issubclass(UnavailableError, Exception)
     told = {status for *_, call in calls(described.document()) for status in call["responses"] if status >= "4"}
     known = {str(status) for status in (405, 408, 431) for each in DIALECTS if each.error(status).body}
     return (raised | told | known) - {"default"}

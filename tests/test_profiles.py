@@ -131,6 +131,27 @@ def test_attributes_are_the_newest_of_each_property(parts: Parts, profiles: Prof
     }
 
 
+def test_traits_are_attributes_and_what_lies_beside_them_is_not(
+    parts: Parts, profiles: Profiles, workspace: str
+) -> None:
+    beside = {"context": {"ip": "203.0.113.7"}, "integrations": {"All": True}}
+    seen(
+        parts,
+        workspace,
+        Sent(10, signal="identify", data={"plan": "gold", "city": "Pune", **beside}),
+        Sent(20, signal="customerCreated", data={"plan": "free", "city": None, "integrations": "own"}),
+        Sent(30, signal="page", data={"plan": "of a page"}),
+        Sent(40, signal="identify", data={"seats": 5, **beside}),
+    )
+    attributes = profiles.profile(workspace, ADA[0]).attributes
+    assert {name: bytes(value) for name, value in attributes.items()} == {
+        "city": b'"Pune"',
+        "integrations": b'"own"',
+        "plan": b'"free"',
+        "seats": b"5",
+    }
+
+
 def test_the_first_thousand_attributes_by_name_are_shown(parts: Parts, profiles: Profiles, workspace: str) -> None:
     """What is behind them is not shown at all, rather than with an old value."""
     names = [f"é{n:04}" for n in range(1_200)]

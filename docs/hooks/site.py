@@ -107,6 +107,7 @@ def _pages() -> Iterator[tuple[str, str]]:
 def _api(api: dict[str, Any]) -> Iterator[str]:
     yield f"# HTTP API\n\n{api['info']['summary']} Version {api['info']['version']}. The same as a document: "
     yield "`/openapi.json` of a running headwater, or `headwater openapi`; as a page of its own: `/docs`.\n\n"
+    yield f"{api['info']['description']}\n\n"
     for name, scheme in api["components"]["securitySchemes"].items():
         yield f"- `{name}`: {scheme['description']}\n"
     groups: dict[str, list[tuple[str, str, dict[str, Any]]]] = {}

@@ -39,6 +39,9 @@ class Circles:
         self._checked: set[Pair] = set()
         self._others = 0
         self._devices: Counter[str] = Counter()  # links with devices that many share, at most, by the other identity
+        self._linked: set[str] = (
+            set()
+        )  # devices that have a link: nearly all have one alone, and are looked up at a second
         self.shared: set[str] = set()
         """Values that too many share, found so far: all of them, but for such as never connect anyway."""
         self.never: frozenset[str] = frozenset()
@@ -160,7 +163,7 @@ class Circles:
 
     def _look_for_shared(self, pair: Pair) -> None:
         """Looks at the links of a pair's identities, where they can be too many."""
-        doubtful = [each for each in pair if is_anonymous(each) or self._most_links(each) > MOST_LINKS]
+        doubtful = [each for each in pair if self._is_doubtful(each)]
         if not doubtful or pair in self._checked:
             return
         for identity in doubtful:
@@ -172,6 +175,15 @@ class Circles:
             self._checked.clear()
         self._checked.add(pair)
 
+    def _is_doubtful(self, identity: str) -> bool:
+        """Whether a link that is just coming in could make it one that many share."""
+        if self._most_links(identity) > MOST_LINKS:
+            return True
+        if not is_anonymous(identity) or identity in self._linked:
+            return is_anonymous(identity)
+        self._linked.add(identity)
+        return False
+
     def _most_links(self, identity: str) -> int:
         """No fewer than the identity has, counting one that is just coming in."""
         tangle = self._tangles.get(identity)
@@ -182,6 +194,8 @@ class Circles:
         """All links of an identity; none if it is a shared value, which is seen to then."""
         found = list(self._links_of(identity, MOST_LINKS + 1))
         others = _others_of(identity, found)
+        if others and is_anonymous(identity):
+            self._linked.add(identity)
         if not is_shared(identity, others):
             return found
         if identity not in self.shared and identity not in self.never:

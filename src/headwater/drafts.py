@@ -4,7 +4,7 @@ What is built in is made in a workspace by the first event of it; a draft by the
 knows, where the workspace wants that, to wait for somebody's approval.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -21,10 +21,10 @@ MOST_DRAFTS = 200
 
 
 class Wanted(msgspec.Struct, gc=False):
-    """Signals to be made before a request's events can be taken, by slug."""
+    """Signals to be made before a request's events can be taken."""
 
     signals: dict[str, NewSignal] = msgspec.field(default_factory=dict)
-    events: dict[str, list[Event]] = msgspec.field(default_factory=dict)
+    """By slug."""
 
 
 class Drafts:
@@ -49,17 +49,20 @@ class Drafts:
         wanted.signals[slug] = new
         return Signal("", workspace, slug, new.name, new.type, True, None, new.enforcement, draft=new.draft)
 
-    def make(self, workspace: str, wanted: Wanted) -> list[Event]:
-        """Makes what is wanted, and gives its events their signal's id. Returns the events of those that could not be
-        made: somebody archived them in this moment. Raises UnavailableError."""
-        made = self._catalog.ensure_signals(workspace, [wanted.signals[slug] for slug in wanted.events])
+    def make(
+        self, workspace: str, wanted: Wanted, events: Sequence[Event | None], signals: Sequence[Signal | None]
+    ) -> list[int]:
+        """Makes what these events want, and gives them their signals' ids. Returns the places of those whose signal
+        could not be made: somebody archived it in this moment. Raises UnavailableError."""
+        slugs = dict.fromkeys(signal.slug for signal in signals if signal is not None and not signal.id)
+        made = self._catalog.ensure_signals(workspace, [wanted.signals[slug] for slug in slugs]) if slugs else {}
         left = []
-        for slug, events in wanted.events.items():
-            for event in events:
-                if slug in made:
-                    event.signal_id = made[slug].id
+        for index, (event, signal) in enumerate(zip(events, signals, strict=True)):
+            if event is not None and signal is not None and not signal.id:
+                if signal.slug in made:
+                    event.signal_id = made[signal.slug].id
                 else:
-                    left.append(event)
+                    left.append(index)
         return left
 
     def _called(self, workspace: str, known: Mapping[str, Signal], sent: str) -> Signal | None:

@@ -152,13 +152,8 @@ class Intake:
 
     def _make(self, draft: Draft) -> list[Fault]:
         """Makes the signals that its events want; the faults of those whose signal could not be made."""
-        wanted = draft.wanted
-        for event, signal in zip(draft.events, draft.signals, strict=True):
-            if event is not None and signal is not None and not signal.id:
-                wanted.events.setdefault(signal.slug, []).append(event)
-        left = self._drafts.make(draft.workspace, wanted) if wanted.events else []
-        at = {id(event): place for event, place in zip(draft.events, draft.places, strict=True)}
-        return [_unknown(draft, at[id(event)], event) for event in left]
+        left = self._drafts.make(draft.workspace, draft.wanted, draft.events, draft.signals)
+        return [_unknown(draft, draft.places[index], event) for index in left if (event := draft.events[index])]
 
     def _choose_version(self, draft: Draft) -> None:
         """The schema version it names is published; "latest" becomes a number (or null without a schema)."""

@@ -2,6 +2,7 @@
 an unmerge gives back exactly what was."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,16 @@ from headwater.rules.answers import (
 from headwater.rules.filters import identity_of
 from headwater.rules.identity import split_identity
 from headwater.rules.numbers import SCALE, parsed, text
-from headwater.rules.profile import ATTRIBUTES_SIGNAL, NAME, is_profile_id, newest_name, profile_id, representative
+from headwater.rules.profile import (
+    ATTRIBUTES_SIGNALS,
+    BESIDE,
+    IDENTIFY,
+    NAME,
+    is_profile_id,
+    newest_name,
+    profile_id,
+    representative,
+)
 from headwater.rules.rollup import next_start, period_start
 from headwater.rules.values import canonical
 from headwater.signals import Aggregation, Signal, SignalType
@@ -162,21 +172,27 @@ class Profiles:
         return newest_name(row["given"] for row in rows)
 
     def _attributes(self, about: dict[str, Any], own: Sequence[Facts]) -> dict[str, msgspec.Raw]:
-        given = [row for row in own if row["signal"] == ATTRIBUTES_SIGNAL]
+        given = [row for row in own if row["signal"] in ATTRIBUTES_SIGNALS]
         if not given:
             return {}
         period = {
             "first_ms": min(row["first_ms"] for row in given),
             "last_ms": max(row["last_ms"] for row in given),
         }
-        of = about | period | {"signal": ATTRIBUTES_SIGNAL}
-        newest = self._store.rows("profile_newest", of | {"but": NAME, "most": MOST_ATTRIBUTES})
+        of = about | period | {"signals": list(ATTRIBUTES_SIGNALS)}
+        newest = self._store.rows(
+            "profile_newest", of | {"but": NAME, "identify": IDENTIFY, "beside": list(BESIDE), "most": MOST_ATTRIBUTES}
+        )
         if not newest:
             return {}
         bounds = {"most": MOST_EVENTS, "bytes": MOST_BYTES}
         moments = {"moments": sorted({row["newest_ms"] for row in newest})}
         rows = self._store.rows("profile_attributes", of | moments | bounds)
-        found = newest_properties((row["occurred_ms"], row["data"]) for row in rows)
+        texts: list[tuple[int, str, str]] = [(row["occurred_ms"], row["data"], row["signal"]) for row in rows]
+        found = newest_properties(
+            ((ms, data) for ms, data, signal in texts if signal != IDENTIFY),
+            ((ms, data) for ms, data, signal in texts if signal == IDENTIFY),
+        )
         # Of names behind the last of these, what was found need not be the newest.
         last = newest[-1]["name"] if len(newest) == MOST_ATTRIBUTES else None
         return found if last is None else {name: value for name, value in found.items() if name <= last}
@@ -190,15 +206,21 @@ class Profiles:
         ]
 
 
-def newest_properties(events: Iterable[tuple[int, str]]) -> dict[str, msgspec.Raw]:
+def newest_properties(
+    events: Iterable[tuple[int, str]], identifying: Iterable[tuple[int, str]] = ()
+) -> dict[str, msgspec.Raw]:
     """The newest value of each top-level property of events (times, and JSON objects), by name.
 
     Null is as not there; a tie goes to the greatest canonical JSON. `name` is left out: it is an event's own.
+    `identifying`: those whose traits are properties, and what lies beside them is not.
     """
     newest: dict[str, tuple[int, str]] = {}
-    for ms, data in events:
+    named = chain(
+        ((ms, data, (NAME,)) for ms, data in events), ((ms, data, (NAME, *BESIDE)) for ms, data in identifying)
+    )
+    for ms, data, but in named:
         for name, value in _decode(data).items():
-            if value is not None and name != NAME and ms >= newest.get(name, (ms, ""))[0]:
+            if value is not None and name not in but and ms >= newest.get(name, (ms, ""))[0]:
                 newest[name] = max(newest.get(name, (ms, "")), (ms, canonical(value)))
     return {name: msgspec.Raw(value.encode()) for name, (_, value) in sorted(newest.items())}
 

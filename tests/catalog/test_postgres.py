@@ -709,3 +709,23 @@ def test_an_end_that_is_gone_is_no_new_beginning(gateway: Open, url: str) -> Non
     for asked in (lambda: chain_faults(url), gateway, lambda: one.note(ME, workspace, "something.done", "it")):
         with pytest.raises(CorruptionError, match="end"):
             asked()  # type: ignore[no-untyped-call]
+
+
+def test_a_catalog_from_before_drafts_is_brought_up_to_date(url: str) -> None:
+    before = PostgresCatalog(url, SECRET, lease_seconds=LEASE)
+    workspace = before.create_workspace(ME, "acme", preset=None)[0].id
+    made = before.create_signal(ME, workspace, NewSignal(name="kept", type="event"))
+    before.close()
+    sql(
+        url,
+        "ALTER TABLE catalog_signal DROP COLUMN draft",
+        "ALTER TABLE catalog_workspace DROP COLUMN unknown_signals",
+        "UPDATE versions SET version = 1 WHERE part = 'catalog'",
+    )
+    now = PostgresCatalog(url, SECRET, lease_seconds=LEASE)
+    assert now.signal(workspace, "kept") == made and not made.draft
+    assert now.workspace(workspace).unknown_signals == "refuse"
+    draft = NewSignal(name="sent", slug="sent", type="event", draft=True)
+    assert now.ensure_signals(workspace, [draft])["sent"].draft
+    assert chain_faults(url) == []
+    now.close()

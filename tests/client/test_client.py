@@ -302,6 +302,17 @@ def test_an_outage_is_told_once_and_its_end(caplog: pytest.LogCaptureFixture) ->
     assert told == ["events are not delivered and wait: HTTP 503", "events are delivered again"]
 
 
+def test_a_wrong_key_is_told_in_the_middle_of_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    fake = FakeHeadwater()
+    fake.fail(503, 2)
+    fake.fail(401, 3)
+    with client(fake, QUICK) as sender:
+        sender.track(visit())
+        assert sender.flush(30)
+    told = [(record.levelname, record.getMessage()[-8:]) for record in caplog.records if record.levelname != "INFO"]
+    assert told == [("WARNING", "HTTP 503"), ("ERROR", "HTTP 401")]
+
+
 @pytest.mark.parametrize("url", ["", "headwater.test", "ftp://headwater.test", "http://"])
 def test_a_url_that_is_none(url: str) -> None:
     with pytest.raises(SettingsError, match="url"):

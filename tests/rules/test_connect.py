@@ -60,6 +60,21 @@ def test_a_value_with_a_thousand_links_connects_and_with_one_more_nothing() -> N
     assert set(found.apart.values()) == {Reason.SHARED_VALUE} and len(found.apart) == 1_001
 
 
+def test_a_device_of_two_people_connects_neither_of_them() -> None:
+    device, own = "anonymous:d", "anonymous:own"
+    one = {pair_of("user:1", device): 0, pair_of("user:1", own): 1, pair_of("email:a", own): 2}
+    assert [set(each) for each in settle(one, (), (), 100).sets] == [{"user:1", device, own, "email:a"}]
+    found = settle(one | {pair_of("user:2", device): 9, pair_of("user:2", "email:b"): 9}, (), (), 100)
+    assert {frozenset(each) for each in found.sets} == {
+        frozenset({"user:1", own, "email:a"}),
+        frozenset({"user:2", "email:b"}),
+    }
+    assert found.apart == {pair_of(user, device): Reason.SHARED_VALUE for user in ("user:1", "user:2")}
+    joined = settle({pair_of("user:1", "user:2"): 0, pair_of("user:1", device): 1}, (), (), 100)
+    assert joined.sets == ((device, "user:1", "user:2"),), "as an alias does it"
+    assert settle({pair_of("email:a", device): 0, pair_of("phone:1", device): 0}, (), (), 100).sets
+
+
 def test_what_is_too_large_to_be_a_person_is_nobody() -> None:
     chain = {pair_of(f"i:{n:05}", f"i:{n + 1:05}"): n for n in range(connect.MOST_IDENTITIES)}
     found = settle(chain, (), (), 100)

@@ -115,7 +115,7 @@ def test_the_page_shows_the_examples() -> None:
     shown = page(API)
     for text in ("test-order-id1234", "001ABC000000123", "X-RateLimit-Remaining", "prf_5Qp0cXQkQ2x0YhV7mB1nZt"):
         assert text in shown
-    assert "<script" not in shown
+    assert "<script" not in shown and "X-Request-Id" in shown
 
 
 # --- sent to a server ----------------------------------------------------------------------------------------------

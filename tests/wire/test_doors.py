@@ -99,6 +99,30 @@ def test_sdks_of_both_kinds_and_our_own_dialects_name_one_person(workspace: Work
     ]
 
 
+def test_a_cohort_by_a_trait_and_by_a_property(workspace: Workspace) -> None:
+    """Loaded from what is stored, and followed live."""
+    client = workspace.client
+    client.post("/v1/signals", json={"name": "Item Sold", "type": "event"}).raise_for_status()
+
+    def comes(user: str) -> None:
+        about = {"userId": user, "context": {"traits": {"email": f"{user}@shop.example"}}}
+        identify = {"type": "identify", "traits": {"plan": "gold", "email": f"{user}@shop.example"}}
+        sold = {"type": "track", "event": "Item Sold", "properties": {"price": 5}}
+        sent = client.post("/v1/batch", json={"batch": [about | identify, about | sold]})
+        assert sent.status_code == 200, sent.text
+
+    comes("ada")
+    assert count(client, 2) == 2
+    where = {"all": [{"attribute": "plan", "=": "gold"}, {"performed": "item-sold", "filter": {"price": {">=": 5}}}]}
+    made = client.post("/v1/cohorts", json={"name": "gold", "definition": {"subject": "person", "where": where}})
+    assert made.status_code == 201, made.text
+    cohort = f"/v1/cohorts/{made.json()['id']}"
+    until(lambda: client.get(cohort).json()["size"] == 1, what="who is stored is in it")
+    comes("bob")
+    until(lambda: client.get(cohort).json()["size"] == 2, what="who comes enters it")
+    assert client.get("/v1/profiles/user:bob").json()["attributes"] == {"plan": "gold", "email": "bob@shop.example"}
+
+
 @pytest.fixture(scope="module")
 def fuzzed(server: Server) -> Any:
     with server.client() as operator:

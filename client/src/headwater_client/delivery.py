@@ -296,7 +296,8 @@ class Delivery:
 
     def _fail(self, batch: Batch, verdict: Again, now: float) -> None:
         self.outbox.settle(batch, verdict, now)
-        if not self._figures.problem:
+        known = self._figures.problem
+        if not known or (verdict.slow and known != verdict.why):
             level = logging.ERROR if verdict.slow else logging.WARNING
             logger.log(level, "events are not delivered and wait: %s", verdict.why)
         self._count(verdict.why, failures=1)

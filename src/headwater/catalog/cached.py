@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from headwater.catalog import backfills, credentials
+from headwater.catalog import backfills, credentials, new_signals
 from headwater.catalog.base import (
     SESSION_ENDED,
     WORKSPACE_SCOPES,
@@ -41,9 +41,8 @@ from headwater.rules.names import (
     check_name,
     check_never_connect,
     check_region,
-    slug_of,
 )
-from headwater.signals import DEFAULT_LIMITS, SchemaVersion, Signal
+from headwater.signals import SchemaVersion, Signal
 
 _BY_ITSELF = "gateway"
 """Who changes what nobody asked to be changed."""
@@ -173,7 +172,7 @@ class CachedCatalog(ABC):
                 raise ConflictError(f"there is a workspace '{workspace.name}' already")
             write.put(workspace, self._new_key(workspace.id, text, "first key", scopes))
             for new in PRESETS[preset] if preset else ():
-                write.put(*_new_signal(workspace.id, new))
+                write.put(*new_signals.made(workspace.id, new))
             write.put(_change(workspace.id, actor, "workspace.create", workspace.id, name=name, preset=preset))
         return workspace, text
 
@@ -197,7 +196,7 @@ class CachedCatalog(ABC):
     # --- signals ----------------------------------------------------------------------------------------------------
 
     def create_signal(self, actor: By, workspace: str, new: NewSignal) -> Signal:
-        signal, *versions = _new_signal(workspace, new)
+        signal, *versions = new_signals.made(workspace, new)
         assert isinstance(signal, Signal)
         with self._writing() as write:
             if self._known().is_taken(workspace, signal.slug):
@@ -216,13 +215,13 @@ class CachedCatalog(ABC):
         return self._live(workspace, slug)
 
     def ensure_signals(self, workspace: str, wanted: Sequence[NewSignal]) -> Mapping[str, Signal]:
-        slugs = [slug_of_new(new) for new in wanted]
+        slugs = [new_signals.slug_of(new) for new in wanted]
         known = self.signals_of(workspace)
         if not all(slug in known for slug in slugs):
             with self._writing(obeyed=False) as write:
                 for slug, new in zip(slugs, wanted, strict=True):
                     if not self._known().is_taken(workspace, slug):
-                        signal, *versions = _new_signal(workspace, new)
+                        signal, *versions = new_signals.made(workspace, new)
                         assert isinstance(signal, Signal)
                         told = {"slug": slug, "draft": True} if new.draft else {"slug": slug}
                         change = _change(workspace, _BY_ITSELF, "signal.create", signal.id, **told)
@@ -390,43 +389,6 @@ class CachedCatalog(ABC):
 
     def first_start(self, settings: Settings) -> Credentials | None:
         return credentials.first_start(self, settings)
-
-
-def slug_of_new(new: NewSignal) -> str:
-    """Raises InvalidError where none is given and none can be made."""
-    slug = new.slug if new.slug is not None else slug_of(new.name)
-    if not slug:
-        raise InvalidError("no slug can be made from this name: give 'slug'", "slug")
-    return slug
-
-
-def _new_signal(workspace: str, new: NewSignal) -> list[Record]:
-    """A signal and, when it comes with a schema, its version 1."""
-    slug = slug_of_new(new)
-    limit = DEFAULT_LIMITS[new.type] if new.rate_limit is UNSET else new.rate_limit
-    now = now_ms()
-    signal = Signal(
-        id=new_id("sig"),
-        workspace=workspace,
-        slug=slug,
-        name=check_name(new.name),
-        type=new.type,
-        active=True,
-        rate_limit=limit,
-        enforcement=new.enforcement,
-        aggregation=new.aggregation,
-        period=new.period,
-        value=new.value,
-        preset=new.preset,
-        created_ms=now,
-        dedupe_by=new.dedupe_by,
-        retention_days=new.retention_days,
-        draft=new.draft,
-    )
-    if new.schema is not None:
-        schemas.compile(new.schema)
-    versions = [] if new.schema is None else [SchemaVersion(signal.id, 1, new.schema, now)]
-    return [signal_rules.check(signal), *versions]
 
 
 def _change(workspace: str, actor: By, action: str, target: str, **detail: Any) -> Change:

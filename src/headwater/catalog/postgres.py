@@ -31,8 +31,8 @@ class PostgresCatalog(CachedCatalog):
 
     A verb that changes something returns when every other gateway and engine obeys it: some milliseconds, and up to
     `lease_seconds` when one of them has just died or cannot reach the database. So they are not for an event loop's
-    thread, but `standing_backfill` and `note`, which wait for nobody. When the database has been away for
-    `lease_seconds`, every question raises UnavailableError: nobody could tell that a key is revoked.
+    thread, but `standing_backfill`, `ensure_signals` and `note`, which wait for nobody. When the database has been away
+    for `lease_seconds`, every question raises UnavailableError: nobody could tell that a key is revoked.
     """
 
     _database: PostgresDatabase

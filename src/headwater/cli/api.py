@@ -154,7 +154,7 @@ def _check(response: httpx.Response) -> None:
 
 
 def _why(response: httpx.Response) -> str:
-    """What an error says, in whichever shape it comes: problem details, Bigmind's or BIK's."""
+    """What an error says, in whichever shape it comes: problem details, or one of the dialects'."""
     try:
         said = response.json()
     except ValueError:
@@ -166,7 +166,7 @@ def _why(response: httpx.Response) -> str:
             f"event {each['index']}: {each['message']}" if "index" in each else each["message"] for each in errors
         )
     else:
-        text = said.get("detail") or said.get("error") or said.get("title") or ""
+        text = said.get("detail") or said.get("error") or said.get("message") or said.get("title") or ""
         if (path := said.get("path")) and path not in text:
             text = f"{text} (at {path})"
     return f"{response.status_code}: {text}"

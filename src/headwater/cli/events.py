@@ -21,7 +21,12 @@ _BATCH = 100
 _PATIENCE = 10
 """How often a batch that was refused for now is sent again."""
 
-_ROUTES = {"bik": "/integrations/bikPlatformFunctions-events/sendEvents", "bigmind": "/v1/events/batch"}
+_ROUTES = {
+    "bik": ("/integrations/bikPlatformFunctions-events/sendEvents", "events"),
+    "bigmind": ("/v1/events/batch", "events"),
+    "segment": ("/v1/batch", "batch"),
+}
+"""Where each dialect's batches go, and the field that holds their events."""
 
 Identity = Annotated[str | None, typer.Option(help="type:id, as in email:ada@example.com")]
 Signal = Annotated[str | None, typer.Option(help="A signal's slug.")]
@@ -139,7 +144,7 @@ def send(
 
 
 def read_events(file: Path) -> Iterator[dict[str, Any]]:
-    """The events of `{"events": […]}`, of an array, of one object, or of one object a line."""
+    """The events of `{"events": […]}` or `{"batch": […]}`, of an array, of one object, or of one object a line."""
     try:
         with source(file) as lines:
             first = lines.readline()
@@ -147,14 +152,14 @@ def read_events(file: Path) -> Iterator[dict[str, Any]]:
                 head = json.loads(first)
             except ValueError:
                 head = None
-            if isinstance(head, dict) and "events" not in head:
+            if isinstance(head, dict) and not head.keys() & {"events", "batch"}:
                 yield head
                 yield from (json.loads(line) for line in lines if line.strip())
                 return
             whole = json.loads(first + lines.read())
     except (OSError, ValueError, RecursionError) as error:
         raise ApiError(f"cannot read events from {file}: {error}") from None
-    events = whole.get("events", [whole]) if isinstance(whole, dict) else whole
+    events = whole.get("events", whole.get("batch", [whole])) if isinstance(whole, dict) else whole
     if not isinstance(events, list):
         raise ApiError(f"{file} holds no events")
     yield from events
@@ -162,10 +167,10 @@ def read_events(file: Path) -> Iterator[dict[str, Any]]:
 
 def send_batch(api: Api, batch: list[dict[str, Any]]) -> dict[str, Any]:
     """Sends a batch of one dialect, up to 100 events; again and again when it is refused for now."""
-    dialect = "bik" if any(isinstance(event, dict) and "eventName" in event for event in batch) else "bigmind"
+    path, field = _ROUTES[_dialect(batch)]
     for patience in range(_PATIENCE, -1, -1):
         try:
-            answer: dict[str, Any] = api.call("POST", _ROUTES[dialect], {"events": batch})
+            answer: dict[str, Any] = api.call("POST", path, {field: batch})
         except ApiError as error:
             if error.retry_after is None or not patience:
                 raise
@@ -173,6 +178,14 @@ def send_batch(api: Api, batch: list[dict[str, Any]]) -> dict[str, Any]:
         else:
             return answer
     raise AssertionError
+
+
+def _dialect(batch: list[dict[str, Any]]) -> str:
+    """By a field that only events of that dialect have."""
+    fields = {field for event in batch if isinstance(event, dict) for field in event}
+    if "eventName" in fields:
+        return "bik"
+    return "segment" if "type" in fields and "signal" not in fields else "bigmind"
 
 
 def _print_trace(trace: dict[str, Any]) -> None:

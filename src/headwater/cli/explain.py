@@ -32,6 +32,9 @@ status tells programs all there is to tell.
 A request that is refused without `Prefer: handling=lenient` tells its faults in the vendor's own words, without a
 code. They are easily told apart: *is required* is [`required`](required.md), *must be a string* [`type`](type.md),
 *must be an ISO 8601 date* [`date`](date.md), *is not allowed, did you mean …* [`unknown_field`](unknown_field.md).
+
+In the examples `$KEY` is your key, and words in angle brackets stand for what is another each time: `<uuid>`, `<time>`,
+`<now -3h>`.
 """
 
 Code = Annotated[str | None, typer.Argument(help="As schema_violation, required or 429; all of them when absent.")]

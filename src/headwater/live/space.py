@@ -17,7 +17,7 @@ from headwater.people import Connections
 from headwater.rules import cohort
 from headwater.rules.cohort import Attribute, Definition, Leaf, leaves
 from headwater.rules.connect import Attribution
-from headwater.rules.profile import ATTRIBUTES_SIGNAL, NAME
+from headwater.rules.profile import NAME, giving
 from headwater.state.cohorts import Change, Cohort, Kind, Rename
 
 _ANY = ""
@@ -386,6 +386,6 @@ def signals_of(leaf: Leaf) -> list[tuple[str, int]]:
         case cohort.Sequence(steps):
             return [(step.signal, number) for number, step in enumerate(steps)]
         case Attribute():
-            return [(_ANY if leaf.name == NAME else ATTRIBUTES_SIGNAL, 0)]
+            return [(_ANY, 0)] if leaf.name == NAME else [(signal, 0) for signal in giving(leaf.name)]
         case _:
             return [(leaf.signal, 0)]

@@ -11,8 +11,11 @@ from headwater.rules.values import canonical
 
 NAME = "name"
 """The attribute that every event may give, in its `name`."""
-ATTRIBUTES_SIGNAL = "customerCreated"
-"""The signal whose properties are its profile's attributes."""
+IDENTIFY = "identify"
+ATTRIBUTES_SIGNALS = ("customerCreated", IDENTIFY)
+"""The signals whose properties are their profile's attributes."""
+BESIDE = ("context", "integrations")
+"""What lies beside the traits in the data of an `identify` event, and is no attribute."""
 
 _LENGTH = 22  # base62 digits that hold 128 bits
 
@@ -39,14 +42,19 @@ def attribute_of(name: str, signal: str, event_name: str | None, data: Callable[
     """The value, as canonical JSON, that an event gives to a profile's attribute; None when it gives none.
 
     `name` is an event's own name, whatever its signal; every other attribute is a top-level property of a
-    `customerCreated` event, of which null counts as not there. `data` is called only when it is needed.
+    `customerCreated` or `identify` event, of which null counts as not there. `data` is called only when it is needed.
     """
     if name == NAME:
         return None if event_name is None else canonical(event_name)
-    if signal != ATTRIBUTES_SIGNAL:
+    if signal not in giving(name):
         return None
     value = data().get(name)
     return None if value is None else canonical(value)
+
+
+def giving(name: str) -> tuple[str, ...]:
+    """The signals whose events give this attribute, which is not `NAME`."""
+    return tuple(each for each in ATTRIBUTES_SIGNALS if each != IDENTIFY or name not in BESIDE)
 
 
 def newest_name(names: Iterable[str]) -> str | None:

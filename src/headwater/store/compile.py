@@ -13,7 +13,7 @@ import msgspec
 
 from headwater.events import Lane
 from headwater.rules.cohort import Path, Test
-from headwater.rules.profile import ATTRIBUTES_SIGNAL, NAME
+from headwater.rules.profile import NAME, giving
 from headwater.rules.values import canonical
 from headwater.signals import Aggregation
 from headwater.store.passing import Parameters, is_there, number_at, passes
@@ -78,7 +78,7 @@ def newest_attribute(name: str, scope: Scope) -> Query:
     parameters = Parameters()
     if name == NAME:
         return _filled("cohort_name", scope, parameters, ["isNotNull(name)"])
-    wanted = [_of_signal(ATTRIBUTES_SIGNAL, parameters), is_there((name,), parameters)]
+    wanted = [_of_signals(giving(name), parameters), is_there((name,), parameters)]
     return _filled("cohort_attribute", scope, parameters, wanted)
 
 
@@ -133,6 +133,10 @@ def _measured(template: str, signal: str, tests: tuple[Test, ...], of: Path | No
 
 def _of_signal(signal: str, parameters: Parameters) -> str:
     return f"signal = {parameters.add(signal, 'String')}"
+
+
+def _of_signals(signals: Sequence[str], parameters: Parameters) -> str:
+    return f"signal IN {parameters.add(list(signals), 'Array(String)')}"
 
 
 def _filled(

@@ -43,9 +43,12 @@ def page(api: dict[str, Any]) -> str:
         f"<style>{_STYLE}</style></head><body><h1>headwater API</h1>"
         f"<p>{escape(api['info'].get('summary', ''))} Version {escape(api['info']['version'])}. "
         'As a document: <a href="/openapi.json">/openapi.json</a>.</p>'
-        "<p>Send your key with every request: <code>Authorization: Bearer sk_…</code></p>"
-        f"<nav>{links}</nav>{body}</body></html>"
+        f"{_paragraphs(api['info'].get('description', ''))}<nav>{links}</nav>{body}</body></html>"
     )
+
+
+def _paragraphs(words: str) -> str:
+    return "".join(f"<p>{_text(each)}</p>" for each in words.split("\n\n") if each)
 
 
 def _call(api: dict[str, Any], path: str, method: str, call: dict[str, Any]) -> str:

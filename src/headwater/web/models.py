@@ -105,7 +105,8 @@ class ProfileAnswer(BaseModel):
     name: str | None = Field(description="The newest one given.", examples=["Ada"])
     identities: list[IdentityAnswer]
     attributes: dict[str, Any] = Field(
-        description="The newest value of each property of its `customerCreated` events: the first 1,000 by name.",
+        description="The newest value of each property of its `customerCreated` events, and of each trait of its "
+        "`identify` events: the first 1,000 by name.",
         examples=[{"plan": "gold"}],
     )
     events: int = Field(description="How many.", examples=[3])

@@ -302,6 +302,14 @@ def _ingest_paths() -> dict[str, Any]:
     return {path: _ingest(told[path][0], dialect, *told[path][1:]) for dialect in DIALECTS for path in dialect.routes}
 
 
+_ALWAYS = """Send a key with every request: `Authorization: Bearer sk_…`, or Basic.
+
+Errors are problem details (RFC 9457); on the paths that take events they have the dialect's own shape. What each means,
+and what to do: `headwater explain CODE`. A 429 and a 503 say in `Retry-After` when to come back. Lists are
+`{"data": […], "next": cursor or null}`. Every answer has `X-Request-Id`, which is in the log's lines about it; a
+request may bring one of its own."""
+
+
 def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     """The whole API: these routes and the ingest routes."""
     api = get_openapi(
@@ -309,6 +317,7 @@ def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
         version=__version__,
         openapi_version="3.1.0",
         summary="Takes customer events, never loses one it acknowledged, and answers for every one.",
+        description=_ALWAYS,
         routes=[route for route in routes if isinstance(route, APIRoute)],
     )
     paths = api.setdefault("paths", {})

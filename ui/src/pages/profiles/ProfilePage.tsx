@@ -101,7 +101,7 @@ function Facts({ profile }: { profile: Profile }) {
       <Paper withBorder p="md">
         {attributes.length === 0 ? (
           <Text size="sm" c="dimmed">
-            No attributes: they come with the signal customerCreated.
+            No attributes: they come with the signals customerCreated and identify.
           </Text>
         ) : (
           <Table variant="vertical" layout="fixed" withRowBorders={false}>
