@@ -234,6 +234,8 @@ class Runner:
                 if self._ends.is_set():
                     raise DeliveryError("headwater ends: it is delivered after the next start")
                 rows = rows_of(self._followed.store, lane, first, last, self._declared.workspace, window)
+                if len(rows) != sum(share.events for share in wanted if first <= share.block <= last):
+                    raise DeliveryError("events were deleted while they were read: they are read again")
                 counted[0] += len(rows)
                 yield events_of(rows)
 
