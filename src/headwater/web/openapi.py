@@ -211,7 +211,7 @@ _SAID = {
     410: "Events of the request that had this Idempotency-Key were erased; nothing was stored now",
     422: "This Idempotency-Key was used for another request; what differs is events[0]",
 }
-"""What is said to both dialects' senders where neither has words of its own."""
+"""What is said to senders of every dialect that has no words of its own."""
 
 
 def _error(dialect: Dialect, schema: str, status: int) -> dict[str, Any]:
