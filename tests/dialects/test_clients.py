@@ -84,9 +84,10 @@ def check(shop: Workspace, user: str, device: str) -> None:
     assert by_signal["identify"]["data"]["plan"] == "gold"
     assert by_signal["page"]["data"]["path"] == "/" and by_signal["page"]["data"]["name"] == "Home"
     assert by_signal["group"]["data"]["groupId"] == "acme" and by_signal["group"]["data"]["seats"] == 5
-    person = profile(shop, f"user:{user}")
     before = {f"user:{user}-before", f"anonymous:{user}-before"}
-    assert names(person) == {f"user:{user}", f"anonymous:{device}", f"email:ada@{user}.example"} | before
+    everything = {f"user:{user}", f"anonymous:{device}", f"email:ada@{user}.example"} | before
+    # An event is seen a moment before what it links: the store is written first.
+    person = until(lambda: (found := profile(shop, f"user:{user}")) and names(found) == everything and found)
     assert (person["name"], person["events"]) == ("Ada", 6)
     assert {profile(shop, name)["id"] for name in names(person)} == {person["id"]}
 
