@@ -47,6 +47,7 @@ GENERATIONS = (
     Generation(catalog=2, state=2, store=1),
     Generation(catalog=3, state=3, store=2, cohorts=1),
     Generation(catalog=3, state=3, store=2, cohorts=2),
+    Generation(catalog=4, state=4, store=3, cohorts=4),
 )
 """All there were, oldest first."""
 

@@ -75,6 +75,14 @@ def newer_cohorts(data_dir: Path) -> None:
     _version(data_dir / "cohorts.db")
 
 
+def newer_webhooks(data_dir: Path) -> None:
+    _version(data_dir / "webhooks.db")
+
+
+def newer_destinations(data_dir: Path) -> None:
+    _version(data_dir / "destinations.db")
+
+
 def newer_claims(data_dir: Path) -> None:
     _version(data_dir / "claims.db")
 
@@ -97,6 +105,8 @@ def _version(path: Path) -> None:
         (a_newer_state, "engine"),
         (a_newer_store, "engine"),
         (newer_cohorts, "engine"),
+        (newer_webhooks, "engine"),
+        (newer_destinations, "engine"),
         (a_newer_catalog, "gateway"),
         (newer_claims, "gateway"),
     ],

@@ -1,5 +1,6 @@
 """Two workspaces: whatever route is asked with the other's ids, it answers 404 or 403, or an empty list."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -7,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from harness import Server, until
-from wire.client import Client
+from wire.client import Answer, Client
 from wire.languages import BIGMIND, BIK
 from wire.workspaces import new_workspace
 
@@ -27,6 +28,10 @@ class Theirs:
         self.key = self._make("POST", "/v1/keys", {"name": SECRET})
         self.cohort = self._make("POST", "/v1/cohorts", {"name": SECRET, "definition": DEFINITION})
         self.backfill = self._make("POST", "/v1/backfills", {"name": SECRET, "hold": True})
+        hook = {"url": f"https://{SECRET}.invalid/", "events": ["cohort.left"], "description": SECRET}
+        self.webhook = self._make("POST", "/v1/webhooks", hook)
+        ping = client.call("POST", f"/v1/webhooks/{self.webhook['id']}/test")
+        self.delivery = until(lambda: self._failed(ping.json["id"]))
         answer = client.post(BIGMIND.batch, BIGMIND.batch_of(self._event()))
         self.event, self.batch = answer.json["data"][0]["id"], answer.headers["headwater-batch"]
         self.workspace = client.call("GET", "/v1/workspace").json
@@ -41,6 +46,11 @@ class Theirs:
         assert answer.status == 201, answer
         return answer.json
 
+    def _failed(self, id: str) -> str:
+        """A delivery, once it came to its end."""
+        answer = self.client.call("GET", f"/v1/webhooks/{self.webhook['id']}/deliveries/{id}")
+        return id if answer.json["status"] == "failed" else ""
+
     def path(self, template: str) -> str:
         """The path of a documented route with the ids of this workspace."""
         last = template.removesuffix("/rotate")
@@ -52,10 +62,11 @@ class Theirs:
             "/v1/profiles/{key}": ONE,
             "/v1/cohorts/{id}": self.cohort["id"],
             "/v1/backfills/{id}": self.backfill["id"],
+            "/v1/webhooks/{id}": self.webhook["id"],
         }
         start = next((each for each in ids if last.startswith(each)), "")
         path = template.replace(start, start[: start.find("{")] + ids[start], 1) if start else template
-        return path.replace("{n}", "1").replace("{key}", ONE)
+        return path.replace("{n}", "1").replace("{key}", ONE).replace("{message}", self.delivery)
 
 
 EMPTY = "empty"
@@ -69,6 +80,8 @@ ROUTES: dict[str, Any] = {
     "POST /v1/events/batch": 404,
     "POST /integrations/bikPlatformFunctions-events/sendEvent": 400,
     "POST /integrations/bikPlatformFunctions-events/sendEvents": 400,
+    **dict.fromkeys((f"POST /v1/{call}" for call in ("identify", "page", "screen", "group", "alias")), OWN),
+    **dict.fromkeys((f"POST /v1/{call}" for call in ("track", "batch", "import", "cloudevents")), 400),
     "POST /v1/signals": OWN,
     "GET /v1/signals": OWN,
     "GET /v1/signals/{slug}": 404,
@@ -77,6 +90,7 @@ ROUTES: dict[str, Any] = {
     "POST /v1/signals/{slug}/versions": 404,
     "GET /v1/signals/{slug}/versions": 404,
     "GET /v1/signals/{slug}/versions/{n}": 404,
+    "POST /v1/signals/{slug}/approve": 404,
     "GET /v1/signals/{slug}/metrics": 404,
     "GET /v1/signals/{slug}/state": 404,
     "GET /v1/signals/{slug}/state/history": 404,
@@ -133,6 +147,19 @@ ROUTES: dict[str, Any] = {
     "POST /v1/backfills/{id}/close": 404,
     "POST /v1/backfills/{id}/release": 404,
     "POST /v1/backfills/{id}/revert": 404,
+    "POST /v1/webhooks": 400,
+    "GET /v1/webhooks": OWN,
+    "GET /v1/webhooks/{id}": 404,
+    "PATCH /v1/webhooks/{id}": 404,
+    "DELETE /v1/webhooks/{id}": 404,
+    "POST /v1/webhooks/{id}/test": 404,
+    "POST /v1/webhooks/{id}/rotate": 404,
+    "POST /v1/webhooks/{id}/resume": 404,
+    "POST /v1/webhooks/{id}/replay": 404,
+    "GET /v1/webhooks/{id}/deliveries": 404,
+    "GET /v1/webhooks/{id}/deliveries/{message}": 404,
+    "POST /v1/webhooks/{id}/deliveries/{message}/replay": 404,
+    "GET /v1/destinations": OWN,
     "GET /livez": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": OPEN,
@@ -144,7 +171,18 @@ OWN: the asker's own things, and nothing of the other's; LASTS: the same without
 (`test_live_feed.py`); OPEN: needs no key, tells nothing of any workspace;
 SIGN_IN: needs none either, and takes one in its body (`tests/web/test_session.py`)."""
 
+TRACK = {"type": "track", "userId": "42", "event": SECRET}
+
 BODIES: dict[str, Any] = {
+    "POST /v1/track": TRACK,
+    "POST /v1/identify": {"userId": "42"},
+    "POST /v1/page": {"userId": "42"},
+    "POST /v1/screen": {"userId": "42"},
+    "POST /v1/group": {"userId": "42", "groupId": "1"},
+    "POST /v1/alias": {"userId": "42", "previousId": "43"},
+    "POST /v1/batch": {"batch": [TRACK]},
+    "POST /v1/import": {"batch": [TRACK]},
+    "POST /v1/cloudevents": {"specversion": "1.0", "id": "1", "source": "/", "type": SECRET, "subject": "user:42"},
     "POST /v1/events": BIGMIND.event(signal=SECRET),
     "POST /v1/events/batch": {"events": [BIGMIND.event(signal=SECRET)]},
     "POST /integrations/bikPlatformFunctions-events/sendEvent": {"event": BIK.event(eventName=SECRET)},
@@ -161,13 +199,27 @@ BODIES: dict[str, Any] = {
     "PATCH /v1/cohorts/{id}": {"name": "mine"},
     "POST /v1/backfills": {"name": "mine"},
     "POST /v1/rejected/replay": {"filter": {}},
+    "POST /v1/webhooks": {"url": "https://hooks.invalid/", "events": ["cohort.left"], "cohorts": ["coh_nobodys0"]},
+    "PATCH /v1/webhooks/{id}": {"description": "mine"},
+    "POST /v1/webhooks/{id}/replay": {"since": "2026-01-01T00:00:00Z"},
     "POST /v1/profiles/{key}/unmerge": {"identity": f"email:{SECRET}@x.example"},
 }
 """What is sent where a body is wanted."""
 
 
-@pytest.fixture
+def ask(client: Client, route: str, path: str) -> Answer:
+    """A route, at this path, with its body."""
+    method, body = route.split(" ")[0], BODIES.get(route)
+    if "cloudevents" not in path:
+        return client.call(method, path, body)
+    headers = [("Content-Type", "application/cloudevents+json")]
+    headers += [("Authorization", f"Bearer {client.key}")] if client.key else []
+    return client.send(method, path, headers, json.dumps(body).encode())
+
+
+@pytest.fixture(scope="module")
 def theirs(server: Server) -> Iterator[Theirs]:
+    """One for all tests: whatever a test does, `check_untouched` finds it as it was."""
     theirs = Theirs(new_workspace(server))
     yield theirs
     theirs.client.close()
@@ -187,8 +239,7 @@ def test_every_documented_route_is_known_here(client: Client) -> None:
 
 @pytest.mark.parametrize("route", [route for route, told in ROUTES.items() if isinstance(told, int)])
 def test_the_others_ids_are_refused(client: Client, theirs: Theirs, route: str) -> None:
-    method, path = route.split(" ")
-    answer = client.call(method, theirs.path(path), BODIES.get(route))
+    answer = ask(client, route, theirs.path(route.split(" ")[1]))
     assert answer.status == ROUTES[route], answer
     assert theirs.signal["id"] not in answer.body.decode()
     check_untouched(theirs)
@@ -222,11 +273,10 @@ def test_lists_are_empty(client: Client, theirs: Theirs, path: str, query: str) 
 
 @pytest.mark.parametrize("route", [route for route, told in ROUTES.items() if told is OWN])
 def test_nothing_of_the_others_is_told(client: Client, theirs: Theirs, route: str) -> None:
-    method, path = route.split(" ")
-    answer = client.call(method, path, BODIES.get(route))
+    answer = ask(client, route, route.split(" ")[1])
     assert answer.status in (200, 201), answer
     hidden = [SECRET, theirs.signal["id"], theirs.key["id"], theirs.workspace["id"], theirs.event]
-    hidden += [theirs.cohort["id"], theirs.backfill["id"]]
+    hidden += [theirs.cohort["id"], theirs.backfill["id"], theirs.webhook["id"]]
     told = answer.body.decode()
     assert not any(each in told for each in hidden), answer
     check_untouched(theirs)
@@ -243,16 +293,15 @@ def test_open_routes_tell_nothing_of_any_workspace(client: Client, theirs: Their
 
 @pytest.mark.parametrize("route", [route for route, told in ROUTES.items() if told not in (OPEN, SIGN_IN)])
 def test_every_other_route_needs_a_key(client: Client, theirs: Theirs, route: str) -> None:
-    method, path = route.split(" ")
     nobody = Client(f"http://{client.host}:{client.port}")
-    assert nobody.call(method, theirs.path(path), BODIES.get(route)).status == 401
+    assert ask(nobody, route, theirs.path(route.split(" ")[1])).status == 401
     nobody.close()
     check_untouched(theirs)
 
 
 def check_untouched(theirs: Theirs) -> None:
     """Theirs is as it was: the signal active with one version, the key good, one event stored, one cohort, and one
-    backfill that is open and held."""
+    backfill that is open and held; one webhook with one delivery."""
     signal = theirs.client.call("GET", f"/v1/signals/{SECRET}").json
     assert signal["active"] and signal["latest_version"] == 1, signal
     keys = {key["id"]: key for key in theirs.client.call("GET", "/v1/keys").json["data"]}
@@ -261,6 +310,20 @@ def check_untouched(theirs: Theirs) -> None:
     assert [cohort["name"] for cohort in theirs.client.call("GET", "/v1/cohorts").json["data"]] == [SECRET]
     assert theirs.client.call("GET", "/v1/backfills").json["data"] == [theirs.backfill]
     assert theirs.client.call("GET", "/v1/workspace").json["default_region"] is None
+    shown = {name: value for name, value in theirs.webhook.items() if name not in ("secret", "failing_since")}
+    (webhook,) = theirs.client.call("GET", "/v1/webhooks").json["data"]
+    assert webhook.items() >= shown.items()
+    deliveries = theirs.client.call("GET", f"/v1/webhooks/{webhook['id']}/deliveries").json["data"]
+    assert [(each["id"], each["status"]) for each in deliveries] == [(theirs.delivery, "failed")]
+
+
+def test_ones_own_webhook_does_not_open_the_others_deliveries(client: Client, theirs: Theirs) -> None:
+    hook = {"url": "https://hooks.invalid/", "events": ["cohort.left"]}
+    own = f"/v1/webhooks/{client.call('POST', '/v1/webhooks', hook).json['id']}/deliveries"
+    assert client.call("GET", f"{own}/{theirs.delivery}").status == 404
+    assert client.call("POST", f"{own}/{theirs.delivery}/replay").status == 404
+    assert client.call("GET", own).json == {"data": [], "next": None}
+    check_untouched(theirs)
 
 
 def test_headers_cannot_say_who_one_is(client: Client, theirs: Theirs) -> None:

@@ -15,6 +15,7 @@ from wire.languages import LANGUAGES
 from wire.workspaces import new_workspace
 
 INGEST = [("POST", path) for language in LANGUAGES for path in (language.batch, language.single)]
+INGEST += [("POST", path) for path in ("/v1/batch", "/v1/track", "/v1/cloudevents")]
 OTHERS = [
     ("GET", "/v1/signals"),
     ("POST", "/v1/signals"),
@@ -23,6 +24,8 @@ OTHERS = [
     ("GET", "/v1/events"),
     ("GET", "/v1/events/01938f2e-7c6b-7d41-9a3e-5f0c2b1d4e01"),
     ("GET", "/v1/profiles/email:ada@example.com"),
+    ("POST", "/v1/webhooks"),
+    ("GET", "/v1/webhooks/wh_00000000/deliveries"),
     ("GET", "/v1/nothing"),
     ("GET", "/nothing"),
 ]
@@ -81,13 +84,13 @@ def _key(client: Client, wanted: dict[str, str]) -> dict[str, str]:
 
 
 def _ask(client: Client, method: str, path: str, authorization: str | None, body: bytes) -> bytes:
-    """The answer as it came, without the date."""
+    """The answer as it came, without the date and what names the request."""
     head = [f"{method} {path} HTTP/1.1", "Host: headwater", "Connection: close", f"Content-Length: {len(body)}"]
     if authorization is not None:
         head.append(f"Authorization: {authorization}")
     sent = "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
     answer = raw(f"http://{client.host}:{client.port}", sent)
-    return re.sub(rb"\r\ndate: [^\r]*", b"", answer, flags=re.IGNORECASE)
+    return re.sub(rb"\r\n(?:date|x-request-id): [^\r]*", b"", answer, flags=re.IGNORECASE)
 
 
 @pytest.mark.parametrize(("method", "path"), INGEST + OTHERS, ids=lambda each: str(each))
