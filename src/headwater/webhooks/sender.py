@@ -46,6 +46,8 @@ class Sender:
         self._attempted = attempted
         self._busy: Counter[str] = Counter()
         self._flying: dict[int, asyncio.Task[None]] = {}
+        self._ended: set[int] = set()
+        """Those that ended since it was asked what is due: what was answered may be older."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
         self._pruned = 0.0
@@ -88,6 +90,7 @@ class Sender:
         self._news.clear()
 
     async def _look(self, poster: Poster) -> None:
+        self._ended.clear()
         try:
             due = await asyncio.to_thread(self._outbox.due, clock.now_ms(), 2 * EACH)
             if due:
@@ -102,8 +105,10 @@ class Sender:
     def _begin(self, poster: Poster, due: Sequence[Delivery], known: dict[str, Webhook]) -> None:
         for delivery in due:
             webhook = known.get(delivery.webhook)
-            if webhook is None or delivery.number in self._flying or len(self._flying) >= MOST:
+            if webhook is None or delivery.number in self._flying or delivery.number in self._ended:
                 continue
+            if len(self._flying) >= MOST:
+                return
             if self._busy[webhook.id] >= (1 if webhook.failing_ms is not None else EACH):
                 continue
             self._busy[webhook.id] += 1
@@ -130,6 +135,7 @@ class Sender:
             await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._flying.pop(delivery.number, None)
+            self._ended.add(delivery.number)
             self._busy[webhook.id] -= 1
             self._news.set()
 
