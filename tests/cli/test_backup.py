@@ -19,7 +19,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from cli.test_doctor import SMALL, flip, live, look
+from cli.test_doctor import HOOK, SMALL, flip, live, look
 from harness import Server, until
 from headwater.backup.manifest import File, encode, read
 from headwater.backup.taking import take
@@ -124,7 +124,7 @@ def test_a_backup_without_a_server_changes_nothing_and_restores_the_same(
     back = restored(taken, tmp_path / "back")
     clean(back)
     kept = {name for name in listing(back) if not name.endswith((".lock", "lock"))}
-    assert {"catalog.db", "state.db", "key-secret", "credentials.json", "log/durable"} <= kept
+    assert {"catalog.db", "state.db", "webhooks.db", "destinations.db", "key-secret", "log/durable"} <= kept
     assert not {name for name in kept if name.startswith((".doctor", ".restoring", "serve", "engine", "ballast"))}
     for name in ("key-secret", "credentials.json", "log/durable"):
         assert (back / name).read_bytes()[:16] == (stopped / name).read_bytes()[:16], name
@@ -139,6 +139,7 @@ def test_a_restored_server_serves_what_was_there_and_goes_on(stopped: Path, take
         with server.client() as client:
             assert client.get("/v1/profiles/email%3A7%40example.com").status_code == 200
             assert len(client.get("/v1/audit").json()["data"]) > 3
+            assert [each["url"] for each in client.get("/v1/webhooks").json()["data"]] == [HOOK["url"]]
         live_again = Client(server.url, server.key)
         answer = live_again.post("/v1/events", json.dumps({"signal": "seen", "identity": {"type": "a", "id": "b"},
                                                            "data": {"token": "new"}}).encode())  # fmt: skip

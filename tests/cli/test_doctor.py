@@ -77,6 +77,9 @@ def seen(token: str, **fields: Any) -> dict[str, Any]:
     return BIGMIND.event(signal=SLUG, data={"token": token}, **fields)
 
 
+HOOK = {"url": "https://hooks.invalid/", "events": ["backfill.finished"]}
+
+
 def live(server: Server) -> None:
     """A little of everything: both dialects and lanes, outcomes, links, schemas, a second workspace, a spare key."""
     client = Client(server.url, server.key)
@@ -86,6 +89,7 @@ def live(server: Server) -> None:
     assert client.call("POST", "/v1/keys", {"name": "spare", "scopes": ["read"]}).status == 201
     assert client.call("POST", "/v1/workspaces", {"name": "other"}).status == 201
     assert client.call("POST", "/v1/backfills", {"name": "load"}).status == 201
+    assert client.call("POST", "/v1/webhooks", HOOK).status == 201
     for number in range(60):
         both = {"phoneNumber": f"+1949457{number:04}", "email": f"{number}@example.com"}
         events = [BIK.event(**both), BIK.event(isMigration=True, createdAt="2024-01-01", **both)]
@@ -325,6 +329,12 @@ def a_page_of_the_state(data_dir: Path) -> None:
 @damage("state.file:gone")
 def the_state_is_gone(data_dir: Path) -> None:
     (data_dir / "state.db").unlink()
+
+
+@damage("webhooks.file", "destinations.file")
+def webhooks_and_destinations_are_something_else(data_dir: Path) -> None:
+    for name in ("webhooks.db", "destinations.db"):
+        (data_dir / name).write_bytes(b"no database at all " * 500)
 
 
 @damage("catalog.file")

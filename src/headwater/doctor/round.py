@@ -14,7 +14,7 @@ from headwater.catalog import base as catalog_base
 from headwater.catalog.base import Contents
 from headwater.catalog.credentials import read_credentials
 from headwater.config import Settings
-from headwater.doctor import catalog, claims, cohorts, host, log, state, store, webhooks
+from headwater.doctor import catalog, claims, cohorts, destinations, host, log, state, store, webhooks
 from headwater.doctor.report import Check, Tell, Verdict, fault, ok, unchecked, warning
 from headwater.doctor.walk import Stored, Walk
 from headwater.errors import CorruptionError, HeadwaterError
@@ -30,7 +30,19 @@ T = TypeVar("T")
 _BUSY = ("MEMORY_LIMIT_EXCEEDED", "TIMEOUT_EXCEEDED", "TOO_MANY")
 """What a store says that is only short of something."""
 
-_ORDER = ("log", "catalog", "state", "store", "claims", "cohorts", "webhooks", "engine", "files", "host")
+_ORDER = (
+    "log",
+    "catalog",
+    "state",
+    "store",
+    "claims",
+    "cohorts",
+    "webhooks",
+    "destinations",
+    "engine",
+    "files",
+    "host",
+)
 _LOG_CHECKS = ("log.lines", "log.cursors", "log.catalog")
 _STORE_CHECKS = ("store.blocks", "store.counts", "store.log", "store.catalog", "store.backfills")
 
@@ -52,8 +64,9 @@ class Patient(msgspec.Struct, frozen=True):
     engine_fault: Callable[[], str]
     """Why the running engine stores nothing; empty when it does."""
     cohorts: Callable[[bool], Sequence[str]]
-    """What SQLite finds wrong in the file of cohorts; quickly, if asked to. Likewise `webhooks`."""
+    """What SQLite finds wrong in the file of cohorts; quickly, if asked to. Likewise the others."""
     webhooks: Callable[[bool], Sequence[str]]
+    destinations: Callable[[bool], Sequence[str]]
     claims: claims.Examined | HeadwaterError | None
     """None where there never were any."""
     verify: Callable[[], Mapping[str, Any]]
@@ -98,6 +111,7 @@ class Round:
         yield from self._claims(first)
         yield _guarded("cohorts.file", lambda: cohorts.file(self._patient.cohorts(self._quick)))
         yield _guarded("webhooks.file", lambda: webhooks.file(self._patient.webhooks(self._quick)))
+        yield _guarded("destinations.file", lambda: destinations.file(self._patient.destinations(self._quick)))
         yield _guarded(
             "cohorts.members", lambda: cohorts.members(self._patient.engine, self._patient.verify, self._quick)
         )

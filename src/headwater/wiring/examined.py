@@ -67,8 +67,9 @@ def examined(settings: Settings) -> Iterator[Patient]:
             gateway=gateway,
             engine=engine,
             engine_fault=store.fault if isinstance(store, EngineStore) else lambda: "",
-            cohorts=lambda quick: _faults(settings.cohorts_path, scratch if engine is None else None, quick),
-            webhooks=lambda quick: _faults(settings.webhooks_path, scratch if engine is None else None, quick),
+            cohorts=lambda quick: _faults(settings.cohorts_path, for_state, quick),
+            webhooks=lambda quick: _faults(settings.webhooks_path, for_state, quick),
+            destinations=lambda quick: _faults(settings.positions_path, for_state, quick),
             claims=_opened(stack, lambda: SqliteClaimsView(settings.claims_path, for_catalog))
             if settings.claims_path.exists()
             else None,
