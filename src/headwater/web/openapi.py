@@ -297,7 +297,8 @@ def _ingest_paths() -> dict[str, Any]:
         for path, alone in dialect.routes.items()
     }
     for path, body in SEGMENT_BODIES.items():
-        told[path] = (_MANY if "batch" in body["properties"] else _ONE, _json(body), _ref("SegmentAccepted"))
+        what = _MANY if "batch" in body["properties"] else f"Send one event: {path.removeprefix('/v1/')}"
+        told[path] = (what, _json(body), _ref("SegmentAccepted"))
     told["/v1/cloudevents"] = ("Send one event, or up to 100", CLOUDEVENTS_CONTENT, _ref("CloudEventsAccepted"))
     return {path: _ingest(told[path][0], dialect, *told[path][1:]) for dialect in DIALECTS for path in dialect.routes}
 
