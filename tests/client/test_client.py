@@ -178,6 +178,23 @@ def test_a_wrong_key_loses_nothing() -> None:
         assert sender.flush(30) and sender.figures().delivered == 1 and sender.figures().problem == ""
 
 
+@pytest.mark.parametrize("status", [400, 404, 410, 413, 422])
+def test_a_page_of_something_in_between_loses_nothing(status: int) -> None:
+    pages, told = iter([b"<html>"] * 3), list[Refused]()
+
+    class Between(FakeHeadwater):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            if page := next(pages, None):
+                return httpx2.Response(status, content=page)
+            return super().handle_request(request)
+
+    fake = Between()
+    with client(fake, QUICK, on_refused=told.append) as sender:
+        sender.track(visit(1))
+        assert sender.flush(30) and sender.figures().delivered == 1 and sender.figures().failures == 3
+    assert numbers(fake) == [1] and not told
+
+
 def test_full_drops_and_tells() -> None:
     told: list[Dropped] = []
     sender = client(FakeHeadwater(), NEVER | {"max_events": 5}, on_dropped=told.append)
