@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -12,6 +13,7 @@ import httpx2
 import pytest
 
 from headwater_client import AsyncClient, ClosedError, Dropped, Event, FullError, Refused, Settings, bik, signal
+from headwater_client.spool import Found, Spool
 from headwater_client.testing import FakeHeadwater
 
 QUICK: dict[str, Any] = {"interval": 0.01, "backoff_first": 0.001, "backoff_most": 0.01}
@@ -111,10 +113,64 @@ async def test_what_was_not_sent_in_time_is_told_in_the_end() -> None:
         await sender.track(visit(number))
     assert not await sender.close(0.05)
     assert Counter(each.reason for each in told) == {"closed": 3}
-    assert await sender.close()
+    assert not await sender.close()
     with pytest.raises(ClosedError):
         await sender.track(visit())
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("headwater-client")]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@in_loop
+async def test_whoever_closes_later_hears_what_became_of_it(lost: bool) -> None:
+    begun, go, told = asyncio.Event(), asyncio.Event(), list[Dropped]()
+
+    class Hanging(FakeHeadwater):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            begun.set()
+            await go.wait()
+            return await super().handle_async_request(request)
+
+    sender = client(Hanging(), on_dropped=told.append)
+    await sender.track(visit())
+    await begun.wait()
+    first = asyncio.create_task(sender.close(0.2 if lost else 60))
+    await asyncio.sleep(0)
+    assert not await sender.close(0), "it is not through yet"
+    second, third = asyncio.create_task(sender.close(60)), asyncio.create_task(sender.flush())
+    await asyncio.sleep(0)
+    if not lost:
+        go.set()
+    assert await asyncio.gather(first, second, third) == [not lost] * 3
+    assert [each.reason for each in told] == ["closed"] * lost
+
+
+@in_loop
+async def test_close_leaves_alone_what_was_about_to_be_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, fake = FakeHeadwater(), FakeHeadwater()
+    away.fail(503, 10_000)
+    async with client(away, QUICK | {"spool": tmp_path, "exit_seconds": 0}) as left:
+        await left.track(visit(7))
+    reading, go, real = threading.Event(), threading.Event(), Spool.adopt
+
+    def slow(self: Spool, room: float) -> Found | None:
+        found = real(self, room)
+        reading.set()
+        assert go.wait(30)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "adopt", slow)
+        async with client(FakeHeadwater(), QUICK | {"spool": tmp_path, "exit_seconds": 0}):
+            while not reading.is_set():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        go.set()
+    monkeypatch.setattr("headwater_client.delivery.ADOPT_SECONDS", 0.05)  # the thread may have it for a moment still
+    async with client(fake, QUICK | {"spool": tmp_path}):
+        while not fake.events:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert numbers(fake) == [7]
 
 
 @in_loop

@@ -52,24 +52,65 @@ def test_a_lenient_answer_names_what_was_left_out() -> None:
 
 def test_a_refusal_of_every_event_is_final() -> None:
     errors = [{"index": index, "code": "unknown_signal"} for index in range(3)]
-    said = verdict(404, {"success": False, "errors": errors})
+    said = verdict(404, {"success": False, "error": "e", "errors": errors})
     assert [each.index for each in said.refused] == [0, 1, 2]
-    assert isinstance(verdict(400, {"errors": errors[:2]}), Split), "not of every one: who is to blame is not known"
+    some = verdict(400, {"status": 400, "errors": [each | {"message": "m"} for each in errors[:2]]}, BIK)
+    assert isinstance(some, Split), "not of every one: who is to blame is not known"
 
 
+def error(status: int, events: list[Event], text: str = "e") -> dict[str, Any]:
+    """As headwater tells it."""
+    return {"success": False, "error": text} if events is THREE else {"status": status, "errors": [{"message": text}]}
+
+
+@pytest.mark.parametrize("events", [THREE, BIK])
 @pytest.mark.parametrize("status", [400, 413])
-def test_a_body_that_is_refused_is_halved(status: int) -> None:
-    assert isinstance(verdict(status, {"error": "e"}), Split)
-    assert isinstance(verdict(status, b"<html>"), Split)
-    assert verdict(413, b"").refusal.code == "too_large"
+def test_a_body_that_is_refused_is_halved(status: int, events: list[Event]) -> None:
+    said = verdict(status, error(status, events), events)
+    assert isinstance(said, Split)
+    assert (said.refusal.code, said.refusal.message) == ("too_large" if status == 413 else "invalid", "e")
 
 
-def test_what_was_taken_and_erased_is_taken() -> None:
-    assert verdict(410, {"success": False, "error": "erased"}) == Taken()
+@pytest.mark.parametrize("events", [THREE, BIK])
+def test_what_was_taken_and_erased_is_taken(events: list[Event]) -> None:
+    assert verdict(410, error(410, events), events) == Taken()
 
 
-def test_a_key_of_another_request_is_never_used_again() -> None:
-    assert [each.code for each in verdict(422, {"error": "differs"}).refused] == ["idempotency_key"] * 3
+@pytest.mark.parametrize("events", [THREE, BIK])
+def test_a_key_of_another_request_is_never_used_again(events: list[Event]) -> None:
+    said = verdict(422, error(422, events, "differs"), events)
+    assert [(each.code, each.message) for each in said.refused] == [("idempotency_key", "differs")] * 3
+
+
+FOREIGN: list[Any] = [
+    b"",
+    b"<html>410 Gone",
+    [],
+    {"error": "blocked"},
+    {"success": False, "error": {"code": 1000}},
+    {"status": "error", "errors": [{"message": "no"}]},
+    {"status": 400, "errors": []},
+    {"status": 410, "errors": ["gone"]},
+    {"errors": [{"index": index, "message": "no"} for index in range(3)]},
+]
+
+
+@pytest.mark.parametrize("events", [THREE, BIK])
+@pytest.mark.parametrize("body", FOREIGN)
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+def test_what_stands_in_between_settles_nothing(status: int, body: Any, events: list[Event]) -> None:
+    said = verdict(status, body, events)
+    assert isinstance(said, Again) and said.slow and str(status) in said.why
+    other = error(status, BIK if events is THREE else THREE)
+    assert isinstance(verdict(status, other, events), Again), "an error of the other dialect's"
+
+
+@pytest.mark.parametrize("body", FOREIGN)
+def test_a_limit_in_between_is_met_by_halves_but_refuses_no_event(body: Any) -> None:
+    for events in (THREE, BIK):
+        assert isinstance(verdict(413, body, events), Split)
+        said = verdict(413, body, events[:1])
+        assert isinstance(said, Again) and said.slow
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 599])
@@ -97,8 +138,9 @@ def test_what_somebody_has_to_mend_is_tried_again_slowly(status: int) -> None:
     ],
 )
 def test_a_200_that_headwater_never_sends_settles_nothing(body: Any) -> None:
-    said = verdict(200, body)
-    assert isinstance(said, Again) and said.slow and said.unknown
+    for events in (THREE, BIK):
+        said = verdict(200, body, events)
+        assert isinstance(said, Again) and said.slow and said.unknown
 
 
 @pytest.mark.parametrize(
@@ -126,11 +168,11 @@ ANY = st.recursive(
 )
 
 
-@given(st.sampled_from((200, 400, 404, 413, 422, 429, 500)), ANY, st.sampled_from((THREE, BIK)))
+@given(st.sampled_from((200, 400, 404, 410, 413, 422, 429, 500)), ANY, st.sampled_from((THREE, BIK)))
 @example(200, {"success": True, "data": [], "rate_limited": [{"reference": []}]}, THREE)
 def test_any_answer_leads_to_a_verdict_on_every_event(status: int, body: Any, events: list[Event]) -> None:
     said = verdict(status, body, events)
     if isinstance(said, Taken):
         named = [*said.limited, *(each.index for each in said.refused)]
         assert len(set(named)) == len(named) and set(named) <= {0, 1, 2}
-        assert status in (200, 400, 404, 422)
+        assert status in (200, 400, 404, 410, 422)

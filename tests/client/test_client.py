@@ -178,6 +178,23 @@ def test_a_wrong_key_loses_nothing() -> None:
         assert sender.flush(30) and sender.figures().delivered == 1 and sender.figures().problem == ""
 
 
+@pytest.mark.parametrize("status", [400, 404, 410, 413, 422])
+def test_a_page_of_something_in_between_loses_nothing(status: int) -> None:
+    pages, told = iter([b"<html>"] * 3), list[Refused]()
+
+    class Between(FakeHeadwater):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            if page := next(pages, None):
+                return httpx2.Response(status, content=page)
+            return super().handle_request(request)
+
+    fake = Between()
+    with client(fake, QUICK, on_refused=told.append) as sender:
+        sender.track(visit(1))
+        assert sender.flush(30) and sender.figures().delivered == 1 and sender.figures().failures == 3
+    assert numbers(fake) == [1] and not told
+
+
 def test_full_drops_and_tells() -> None:
     told: list[Dropped] = []
     sender = client(FakeHeadwater(), NEVER | {"max_events": 5}, on_dropped=told.append)
@@ -238,9 +255,79 @@ def test_what_was_not_sent_in_time_is_told_in_the_end() -> None:
         sender.track(visit(number))
     assert not sender.close(0.05)
     assert Counter(each.reason for each in told) == {"closed": 3} and not fake.events
-    assert sender.close() and sender.figures().dropped == 3, "once is enough"
+    assert not sender.close() and sender.figures().dropped == 3, "once is enough"
     with pytest.raises(ClosedError):
         sender.track(visit())
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_whoever_closes_later_hears_what_became_of_it(lost: bool) -> None:
+    begun, go, said, told = threading.Event(), threading.Event(), list[bool](), list[Dropped]()
+
+    class Hanging(FakeHeadwater):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            begun.set()
+            assert go.wait(60)
+            return super().handle_request(request)
+
+    sender = client(Hanging(), on_dropped=told.append)
+    sender.track(visit())
+    assert begun.wait(30)
+    first = threading.Thread(target=lambda: said.append(sender.close(0.3 if lost else 60)))
+    first.start()
+    until(lambda: sender._closed)
+    assert not sender.close(0), "it is not through yet"
+    second = threading.Thread(target=lambda: said.append(sender.close(60)))
+    third = threading.Thread(target=lambda: said.append(sender.flush()))
+    second.start()
+    third.start()
+    if not lost:
+        go.set()
+    for thread in (first, second, third):
+        thread.join(60)
+    go.set()
+    assert said == [not lost] * 3 and [each.reason for each in told] == ["closed"] * lost
+
+
+def unstarted(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("how", ["track", "flush"])
+def test_where_no_thread_can_be_started_events_wait(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    fake = FakeHeadwater()
+    with client(fake) as sender:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", unstarted)
+            assert sender.track(visit(1)) and sender.track(visit(2))
+        assert [record.getMessage() for record in caplog.records] == [
+            "a thread cannot be started: can't start new thread"
+        ]
+        if how == "track":
+            assert sender.track(visit(3))
+            until(lambda: numbers(fake) == [1, 2, 3])
+        assert sender.flush(30)
+    assert numbers(fake)[:2] == [1, 2]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_ended_is_replaced() -> None:
+    """As what it would end by, SystemExit, is caught nowhere."""
+
+    def leave(refused: Refused) -> None:
+        raise SystemExit
+
+    fake = FakeHeadwater()
+    fake.refuse(lambda event: event["data"]["number"] == 1)
+    with client(fake, QUICK | {"concurrency": 1}, on_refused=leave) as sender:
+        sender.track(visit(1))
+        (thread,) = sender._threads
+        until(lambda: not thread.is_alive())
+        sender.track(visit(2))
+        until(lambda: numbers(fake) == [2])
+        assert not sender.close(0)
 
 
 def test_callbacks_may_raise_and_may_track() -> None:

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -38,6 +40,14 @@ def left(folder: Path) -> Found:
     assert found is not None
     found.file.release()
     return found
+
+
+def left_by_a_kill(folder: Path) -> Found:
+    """What would be left, if the process that has the one file were killed now."""
+    (path,) = folder.glob("*.spool")
+    with tempfile.TemporaryDirectory() as copy:
+        shutil.copy(path, copy)
+        return left(Path(copy))
 
 
 def test_what_was_accepted_is_found_again(tmp_path: Path) -> None:
@@ -179,6 +189,61 @@ def test_a_full_disk_accepts_nothing_and_spoils_nothing(tmp_path: Path, monkeypa
         mine.write(event(2))
     mine.close()
     assert names(left(tmp_path).items) == ["r0", "r2", "r2", "r2", "r2"]
+
+
+def full(*_: object, **__: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_a_batch_set_free_is_in_no_batch_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk did not take that it is free: until it does, no batch has it."""
+    mine = spool(tmp_path)
+    items = [mine.write(event(number)) for number in range(4)]
+    first, second = Batch(items[:3], "first", 1), Batch(items[2:], "second", 2)
+    mine.begin(first)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        mine.end(first, items[2:3])
+        with pytest.raises(OSError, match="space"):
+            mine.begin(second)
+    between = left_by_a_kill(tmp_path)
+    assert [(batch.key, names(batch.items)) for batch in between.batches] == [("first", ["r0", "r1", "r2"])]
+    assert names(between.items) == ["r3"]
+    mine.begin(second)
+    found = left_by_a_kill(tmp_path)
+    assert [(batch.key, names(batch.items)) for batch in found.batches] == [("second", ["r2", "r3"])]
+    assert not found.items
+
+
+def test_what_the_disk_did_not_take_is_written_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = spool(tmp_path)
+    batch = Batch([mine.write(event(number)) for number in range(2)], "k", 1)
+    mine.begin(batch)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        mine.end(batch, batch.items[1:])
+    mine.close()
+    found = left(tmp_path)
+    assert not found.batches and names(found.items) == ["r1"]
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_what_is_not_written_through_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: bool) -> None:
+    """Nor is half a line, if what was written cannot be cut off."""
+    mine, real = spool(tmp_path, sync=True), os.write
+    mine.write(event(0))
+    with monkeypatch.context() as patch:
+        if cut:
+            patch.setattr(os, "fsync", full)
+        else:
+            rooms = iter([50])
+            patch.setattr(os, "write", lambda fd, data: real(fd, data[: next(rooms, 0) or full()]))
+            patch.setattr(os, "ftruncate", full)
+        with pytest.raises(OSError, match="space"):
+            mine.write(event(1))
+    assert names(left_by_a_kill(tmp_path).items) == ["r0"]
+    mine.write(event(2))
+    assert names(left_by_a_kill(tmp_path).items) == ["r0", "r2"]
 
 
 def test_a_folder_that_cannot_be_made_is_told_at_once(tmp_path: Path) -> None:

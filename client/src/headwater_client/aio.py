@@ -1,9 +1,11 @@
 """The client of tasks, for asyncio."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import httpx2
 
@@ -14,6 +16,9 @@ from headwater_client.events import Event
 from headwater_client.outbox import Batch
 from headwater_client.settings import Settings
 from headwater_client.version import USER_AGENT
+
+if TYPE_CHECKING:  # it needs flock, which not every system has
+    from headwater_client.spool import Found
 
 
 class AsyncClient:
@@ -37,7 +42,9 @@ class AsyncClient:
         self._delivery = Delivery(url, key, self.settings, on_refused, on_dropped)
         self._changed = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
-        self._closed = self._stopped = False
+        self._closed = self._stopped = self._left = False
+        self._done: bool | None = None
+        """What `close` came to, once it is through."""
         self._flushers = 0
         self._http = httpx2.AsyncClient(
             transport=transport,
@@ -70,22 +77,24 @@ class AsyncClient:
             self._delivery.outbox.flushing = True
             self._changed.notify_all()
             try:
-                return await self._wait_idle(timeout)
+                await self._wait(lambda: self._delivery.idle or self._stopped, timeout)
+                return self._delivery.idle and not self._left
             finally:
                 self._flushers -= 1
                 self._delivery.outbox.flushing = self._flushers > 0
 
     async def close(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
-        """Takes no more events, and flushes, as `Client.close`. Idempotent."""
-        first, self._closed = not self._closed, True
-        done = await self.flush(self.settings.exit_seconds if timeout is None else timeout) if first else True
-        self._stopped = True
-        lost = self._delivery.close()
-        self._delivery.drop(lost, "closed")
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._http.aclose()
+        """Takes no more events, and flushes, as `Client.close`. Idempotent, as that."""
+        seconds = self.settings.exit_seconds if timeout is None else timeout
+        if self._closed:
+            async with self._changed:
+                await self._wait(lambda: self._done is not None, seconds)
+            return bool(self._done)
+        self._closed = True
+        try:
+            await self.flush(seconds)
+        finally:
+            done = await self._end()
         return done
 
     def figures(self) -> Figures:
@@ -101,6 +110,19 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _end(self) -> bool:
+        done, lost = self._delivery.idle, self._delivery.close()
+        self._stopped, self._left = True, not done
+        self._delivery.drop(lost, "closed")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._http.aclose()
+        async with self._changed:
+            self._done = done
+            self._changed.notify_all()
+        return done
 
     # --- under the condition's lock --------------------------------------------------------------------------------
 
@@ -127,13 +149,10 @@ class AsyncClient:
             name = f"headwater-client-{len(self._tasks) + 1}"
             self._tasks.append(asyncio.create_task(self._run(), name=name))
 
-    async def _wait_idle(self, timeout: float | None) -> bool:  # noqa: ASYNC109
-        try:
+    async def _wait(self, what: Callable[[], bool], timeout: float | None) -> None:  # noqa: ASYNC109
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                await self._changed.wait_for(lambda: self._delivery.idle)
-        except TimeoutError:
-            return False
-        return True
+                await self._changed.wait_for(what)
 
     async def _next(self) -> Batch | None:
         while not self._stopped:
@@ -183,7 +202,17 @@ class AsyncClient:
         room = self._delivery.adoption_due(time.monotonic())
         if room is None:
             return
-        found = await asyncio.to_thread(self._delivery.adopt, room)
-        async with self._changed:
-            self._delivery.own(found, time.monotonic())
-            self._changed.notify_all()
+        looking = asyncio.get_running_loop().run_in_executor(None, self._delivery.adopt, room)
+        try:
+            found = await asyncio.shield(looking)
+            async with self._changed:
+                self._delivery.own(found, time.monotonic())
+                self._changed.notify_all()
+        except asyncio.CancelledError:
+            looking.add_done_callback(_let_go)  # the thread goes on, and nobody else would hear what it finds
+            raise
+
+
+def _let_go(looking: "asyncio.Future[Found | None]") -> None:
+    if not looking.cancelled() and not looking.exception() and (found := looking.result()):
+        found.file.release()

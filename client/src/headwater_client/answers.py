@@ -8,7 +8,11 @@
 | 400 that names none, 413 | split, until the event is alone that is to blame |
 | 422 | refused: the key is that of another request |
 | 408, 409, 425, 429, 5xx | again |
+| 413 of something in front of headwater | split; an event that is alone again, slowly |
 | 401, 403, any other, what is no answer of headwater's | again, slowly: somebody has to mend something |
+
+What settles or divides a batch counts in headwater's own shape alone: whatever stands in between (a firewall, a proxy
+that was asked in the wrong way) may answer with any status.
 """
 
 import json
@@ -19,10 +23,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from headwater_client.events import Event
+from headwater_client.events import Dialect, Event
 
 LONGEST_WAIT = 3600.0
 """Seconds: a Retry-After of more is not believed."""
+
+_FINAL = (400, 410, 413, 422)
+"""Statuses that settle events, or divide a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +84,12 @@ def read(status: int, headers: Mapping[str, str], content: bytes, events: Sequen
     said = _document(content)
     if status == 200:
         return _taken(said, headers, events, wall)
+    ours = _is_error(status, said, events[0].dialect)
+    if status in _FINAL and not ours:
+        return _foreign(status, headers, events, wall)
     if status == 410:
         return Taken()
-    refused = refusals(said)
+    refused = refusals(said) if ours else ()
     if status in (400, 404) and [each.index for each in refused] == list(range(len(events))):
         return Taken(refused=refused)
     if status == 422:
@@ -116,6 +126,23 @@ def wait_of(headers: Mapping[str, str], wall: float) -> float:
     return _bounded(_until(headers.get("x-ratelimit-reset", ""), headers, wall))
 
 
+def _is_error(status: int, said: Mapping[str, Any], dialect: Dialect) -> bool:
+    """It is in the shape in which headwater tells errors to that dialect."""
+    if dialect == "bigmind":
+        return said.get("success") is False and isinstance(said.get("error"), str)
+    errors = said.get("errors")
+    listed = errors if isinstance(errors, list) else ()
+    told = [isinstance(each, dict) and isinstance(each.get("message"), str) for each in listed]
+    return said.get("status") == status and bool(told) and all(told)
+
+
+def _foreign(status: int, headers: Mapping[str, str], events: Sequence[Event], wall: float) -> Verdict:
+    """A 413 has come from in front of headwater, which did not see the request: smaller ones may pass."""
+    if status == 413 and len(events) > 1:
+        return Split(_alone(status, {}, ()))
+    return Again(f"HTTP {status} that is not headwater's", wait_of(headers, wall), slow=True, unknown=status != 413)
+
+
 def _document(content: bytes) -> dict[str, Any]:
     try:
         said = json.loads(content)
@@ -129,7 +156,8 @@ def _taken(said: dict[str, Any], headers: Mapping[str, str], events: Sequence[Ev
     limited = {each.index for each in named if each.code == "rate_limited"} | _limited(said, events)
     refused = tuple(each for each in named if each.index not in limited)
     told = [each.index for each in refused] + list(limited)
-    if said.get("success") is not True or any(not 0 <= index < len(events) for index in told):
+    ours = said.get("success") is True and (events[0].dialect == "bigmind" or said.get("status") == 200)
+    if not ours or any(not 0 <= index < len(events) for index in told):
         return Again("the answer is not headwater's", slow=True)
     if events[0].dialect == "bigmind" and _count(said, "data") != len(events) - len(told):
         return Again("the answer does not fit the batch", slow=True)

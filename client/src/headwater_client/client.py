@@ -11,7 +11,7 @@ from typing import Self
 import httpx2
 
 from headwater_client.answers import Verdict
-from headwater_client.delivery import Delivery, Figures, OnDropped, OnRefused
+from headwater_client.delivery import Delivery, Figures, OnDropped, OnRefused, logger
 from headwater_client.errors import ClosedError, FullError, SpoolError
 from headwater_client.events import Event
 from headwater_client.outbox import Batch
@@ -41,7 +41,9 @@ class Client:
         self.settings = settings or Settings()
         self._delivery = Delivery(url, key, self.settings, on_refused, on_dropped)
         self._transport = transport
-        self._closed = False
+        self._closed = self._told = False
+        self._done: bool | None = None
+        """What `close` came to, once it is through."""
         self._http: httpx2.Client | None = None
         self._reset()
         _clients.add(self)
@@ -72,35 +74,39 @@ class Client:
     def flush(self, timeout: float | None = None) -> bool:
         """Sends all there is without waiting for full batches, and returns when nothing waits any more: True.
 
-        False: after `timeout` seconds something still did, for want of a server or for a limit. Without one it waits.
+        False: after `timeout` seconds something still did, for want of a server or for a limit. Without one it waits,
+        until somebody closes the client: then it returns what that came to.
         """
         with self._changed:
+            if not (self._stopped or self._delivery.idle):
+                self._start()
             self._flushers += 1
             self._delivery.outbox.flushing = True
             self._changed.notify_all()
             try:
-                return self._changed.wait_for(lambda: self._delivery.idle, timeout)
+                self._changed.wait_for(lambda: self._delivery.idle or self._stopped, timeout)
+                return self._delivery.idle and not self._left
             finally:
                 self._flushers -= 1
                 self._delivery.outbox.flushing = self._flushers > 0
 
     def close(self, timeout: float | None = None) -> bool:
-        """Takes no more events, and flushes: for `timeout` seconds, or `Settings.exit_seconds`. Idempotent.
+        """Takes no more events, and flushes: for `timeout` seconds, or `Settings.exit_seconds`. Idempotent: a
+        later call waits as long for what the first one comes to, and returns the same.
 
         False: something was not sent. With a spool it stays there for the next process; else `on_dropped` is called for
         each, and those that were under way may have been taken all the same.
         """
+        seconds = self.settings.exit_seconds if timeout is None else timeout
         with self._changed:
-            first, self._closed = not self._closed, True
-        done = self.flush(self.settings.exit_seconds if timeout is None else timeout) if first else True
-        with self._changed:
-            lost = self._delivery.close()
-            self._stopped = True
-            self._changed.notify_all()
-        self._delivery.drop(lost, "closed")
-        if done and self._http is not None:
-            self._http.close()
-        _clients.discard(self)
+            if self._closed:
+                self._changed.wait_for(lambda: self._done is not None, seconds)
+                return bool(self._done)
+            self._closed = True
+        try:
+            self.flush(seconds)
+        finally:
+            done = self._end()
         return done
 
     def figures(self) -> Figures:
@@ -115,6 +121,20 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _end(self) -> bool:
+        with self._changed:
+            done, lost = self._delivery.idle, self._delivery.close()
+            self._stopped, self._left = True, not done
+            self._changed.notify_all()
+        self._delivery.drop(lost, "closed")
+        if done and self._http is not None:
+            self._http.close()
+        _clients.discard(self)
+        with self._changed:
+            self._done = done
+            self._changed.notify_all()
+        return done
 
     # --- under the lock --------------------------------------------------------------------------------------------
 
@@ -137,17 +157,28 @@ class Client:
             raise ClosedError("the client was closed")
 
     def _start(self) -> None:
+        """Where no thread can be started, as many do as there are; the next event tries again."""
         self._http = self._http or httpx2.Client(
             transport=self._transport,
             timeout=self.settings.timeout,
             trust_env=self.settings.trust_env,
             headers={"User-Agent": USER_AGENT},
         )
+        self._threads[:] = [thread for thread in self._threads if thread.is_alive()]
         while len(self._threads) < self.settings.concurrency:
             name = f"headwater-client-{len(self._threads) + 1}"
             thread = threading.Thread(target=self._run, args=(self._changed, self._http), name=name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self._tell(error)
+                return
             self._threads.append(thread)
-            thread.start()
+
+    def _tell(self, error: RuntimeError) -> None:
+        if not self._told:
+            logger.error("a thread cannot be started: %s", error)
+        self._told = True
 
     def _next(self) -> Batch | None:
         """Waits for a batch to be due; None when the client has stopped, or it is time to look into the spool."""
@@ -167,6 +198,7 @@ class Client:
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._stopped = False
+        self._left = False
         self._flushers = 0
         self._http = None
 
@@ -215,6 +247,7 @@ class Client:
     def after_fork(self) -> None:
         """In the child: the parent's threads, sockets and events are not here."""
         self._delivery.abandon()
+        self._done = True if self._closed else None  # by a thread that may not be here
         self._reset()
 
 

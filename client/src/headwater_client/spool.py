@@ -8,7 +8,9 @@ A file is lines, each with its CRC-32 in front: what stands in it is valid or pa
 
 Each line is one write(2) before `track` returns, or before the request is sent. So the kernel has it, and kill -9 loses
 nothing. A power cut can: `sync` has each E and B line written through (fsync). A D line never is: without it a batch is
-sent again under its key, which the server knows.
+sent again under its key, which the server knows. Only a B line must never be there without the D lines before it: one
+that the disk did not take is written first.
+A line that fails is cut off again; one that was only not written through may be back after a power cut.
 
 A process holds a lock (flock) on its files. What a dead process left is adopted under that lock, by whoever looks
 first. Files are for their owner's eyes (0600): events are in them. The key of the API is not.
@@ -44,6 +46,8 @@ class File:
         """Events in it that are not settled."""
         self._mend = b"\n" if self.size and os.pread(fd, 1, self.size - 1) != b"\n" else b""
         """What ends a line that was cut off, before the next one."""
+        self._owed: list[bytes] = []
+        """D lines that could not be written."""
 
     @classmethod
     def make(cls, folder: Path, sync: bool) -> "File":
@@ -79,18 +83,44 @@ class File:
         return None
 
     def append(self, text: bytes, sync: bool = False) -> None:
-        """One line. Raises OSError; then it counts as not written."""
+        """One line. Raises OSError; then it is not there."""
         line = b"%s%08x %s\n" % (self._mend, crc32(text), text)
-        self._mend = b"~\n"  # if this fails, not even its last byte may make it valid
+        start = os.fstat(self.fd).st_size
+        try:
+            self._write(line)
+            if sync:
+                os.fsync(self.fd)
+        except BaseException:
+            self._take_back(start)
+            raise
+        self.size = start + len(line)
+        self._mend = b""
+
+    def owe(self, text: bytes) -> None:
+        """One line that has to be there before certain others; written now if that can be."""
+        self._owed.append(text)
+        with contextlib.suppress(OSError):
+            self.pay()
+
+    def pay(self) -> None:
+        """Writes what could not be written before. Raises OSError."""
+        while self._owed:
+            self.append(self._owed[0])
+            del self._owed[0]
+
+    def _write(self, line: bytes) -> None:
         written = os.write(self.fd, line)
         if written < len(line):
             written += os.write(self.fd, line[written:])  # says why: the disk is full
-        self.size += written
         if written < len(line):
             raise OSError("a line could not be written whole")
-        self._mend = b""
-        if sync:
-            os.fsync(self.fd)
+
+    def _take_back(self, start: int) -> None:
+        """Nobody may find a line that failed, be it whole and only not written through."""
+        try:
+            os.ftruncate(self.fd, start)
+        except OSError:
+            self._mend = b"~\n"  # not even its last byte may make it valid
 
     def lines(self) -> Iterable[bytes]:
         """Those that are whole, from the first, if only their end is missing, too."""
@@ -159,16 +189,17 @@ class Spool:
 
     def begin(self, batch: Batch) -> None:
         """Before a batch is sent first. Raises OSError: it must not be sent."""
-        line = b"B %s %d %s" % (batch.key.encode(), batch.formed, _numbers(batch.items))
-        _home(batch.items).append(line, self._sync)
+        file = _home(batch.items)
+        file.pay()  # or what an earlier batch set free would be in that one still
+        file.append(b"B %s %d %s" % (batch.key.encode(), batch.formed, _numbers(batch.items)), self._sync)
 
     def end(self, batch: Batch, back: Sequence[Item]) -> None:
-        """The batch is settled but for those items. Where that cannot be written it is sent again, some other time."""
+        """The batch is settled but for those items. Where that cannot be written now it is before the next batch, and
+        after a kill until then the batch is sent again under its key."""
         file = _home(batch.items)
         if file.fd < 0:
             return  # closed meanwhile
-        with contextlib.suppress(OSError):
-            file.append(b"D %s %s" % (batch.key.encode(), _numbers(back)))
+        file.owe(b"D %s %s" % (batch.key.encode(), _numbers(back)))
         file.pending -= len(batch.items) - len(back)
         if not file.pending and file is not self._current:
             self._drop(file)
@@ -197,6 +228,8 @@ class Spool:
         """What is not settled stays for whoever comes next. Idempotent."""
         for file in list(self._files):
             if file.pending:
+                with contextlib.suppress(OSError):
+                    file.pay()
                 file.release()
             else:
                 file.remove()
