@@ -96,11 +96,10 @@ class Sender:
     async def _look(self, poster: Poster) -> None:
         self._ended.clear()
         try:
-            if time.monotonic() >= self._rests_until:
-                due = await asyncio.to_thread(self._outbox.due, clock.now_ms(), 2 * EACH)
-                if due:
-                    known = {each.id: each for each in await asyncio.to_thread(self._outbox.webhooks)}
-                    self._begin(poster, due, known)
+            due = await asyncio.to_thread(self._outbox.due, clock.now_ms(), 2 * EACH)
+            if due:
+                known = {each.id: each for each in await asyncio.to_thread(self._outbox.webhooks)}
+                self._begin(poster, due, known)
             await self._prune()
         except HeadwaterError as error:
             _logger.warning("webhooks rest: %s", error)
@@ -108,6 +107,8 @@ class Sender:
             _logger.exception("webhooks could not be looked at; it is tried again")
 
     def _begin(self, poster: Poster, due: Sequence[Delivery], known: dict[str, Webhook]) -> None:
+        if time.monotonic() < self._rests_until:
+            return
         waiting = [each for each in due if each.number not in self._flying and each.number not in self._ended]
         for delivery in self._places.take(waiting, known, 1 if self._rest else MOST):
             task = asyncio.create_task(self._deliver(poster, known[delivery.webhook], delivery))
