@@ -110,7 +110,7 @@ def _webhook(client: Any) -> str:
     body = {"url": "https://crm.invalid/hooks/headwater", "events": ["cohort.entered", "cohort.left"]}
     made: str = _sent(client.post("/v1/webhooks", json=body | {"description": "CRM"}))["id"]
     _sent(client.post(f"/v1/webhooks/{made}/test"))
-    until(lambda: _sent(client.get(f"/v1/webhooks/{made}"))["failing_since"], 30)
+    until(lambda: _sent(client.get(f"/v1/webhooks/{made}/deliveries?status=failed"))["data"], 30)
     return made
 
 

@@ -92,7 +92,7 @@ def test_a_webhook_is_told_what_any_gateway_and_engine_did(cluster: Cluster) -> 
             assert client.post(path, json={"events": [rejected]}, headers=headers).status_code == 200
         one.post(f"/v1/backfills/{backfill}/close")
         until(lambda: len({each.id for each in receiver.got("cohort.entered")}) == 20, 60, "all who entered")
-        (closed,) = until(lambda: receiver.got("backfill.finished"), 60, "the backfill")
+        closed, *_ = until(lambda: receiver.got("backfill.finished"), 60, "the backfill")  # it may come twice
         assert closed.verified(secret)["data"]["events"] == 20
         until(lambda: _rejections(receiver) == 20, 60, "all that were rejected")
 

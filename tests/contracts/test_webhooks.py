@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from databases import Databases
+from headwater.clock import DAY_MS
 from headwater.errors import StartError
 from headwater.state.webhook_tables import TableOutbox
 from headwater.state.webhooks import Attempt, Delivery, Figures, Message, Outbox, Place, Turn, Webhook
@@ -99,6 +100,19 @@ def test_messages_and_how_far_it_was_read_go_together(outbox: Outbox) -> None:
     assert outbox.due(NOW - 1, 9) == []
 
 
+def test_what_somebody_else_has_put_meanwhile_is_not_put_again(outbox: Outbox) -> None:
+    webhook = made(outbox)
+    assert outbox.put(webhook.id, [message("msg_1")], Place(9, {"realtime": 4}, 6), before=webhook.place)
+    assert not outbox.put(webhook.id, [message("msg_2")], Place(8), before=webhook.place)
+    found = outbox.webhook(WORKSPACE, webhook.id)
+    assert found is not None and found.place == Place(9, {"realtime": 4}, 6)
+    assert outbox.put(webhook.id, [message("msg_3")], None, ["bf_1:closed"], before=found.place)
+    assert not outbox.put(webhook.id, [message("msg_4")], None, ["bf_2:closed", "bf_1:closed"], before=found.place)
+    assert outbox.told(webhook.id) == {"bf_1:closed"}
+    assert [each.id for each in outbox.due(NOW, 9)] == ["msg_1", "msg_3"]
+    assert not outbox.put("wh_nobodys0", [message("msg_5")])
+
+
 def test_attempts_turn_deliveries(outbox: Outbox) -> None:
     webhook = made(outbox)
     outbox.put(webhook.id, [message("msg_1"), message("msg_2")])
@@ -140,6 +154,49 @@ def test_one_that_rests_sends_pings_alone_and_goes_on_anew(outbox: Outbox) -> No
     assert [(each.id, each.attempts, each.first_ms) for each in again] == [("msg_1", 0, None), ("msg_2", 0, None)]
     assert outbox.skip(webhook.id, Place(50)) == 2
     assert outbox.due(NOW + 9999, 9) == [] and outbox.pending(webhook.id) == 0
+
+
+def test_a_failed_ping_says_nothing_about_a_webhook_and_a_new_url_begins_anew(outbox: Outbox) -> None:
+    webhook = made(outbox)
+    outbox.put(webhook.id, [Message("msg_1", "ping", b"{}", NOW), message("msg_2")])
+    ping, one = outbox.due(NOW, 9)
+    tried(outbox, ping, "answered 500", Turn("failed"))
+    assert outbox.webhook(WORKSPACE, webhook.id) == webhook
+    tried(outbox, one, "answered 500", Turn("pending", NOW + 5))
+    outbox.edit(webhook)
+    assert outbox.webhook(WORKSPACE, webhook.id) == replace(webhook, failing_ms=NOW)
+    outbox.edit(webhook, True)
+    assert outbox.webhook(WORKSPACE, webhook.id) == webhook
+
+
+def test_what_was_resumed_meanwhile_does_not_rest_again(outbox: Outbox) -> None:
+    webhook = made(outbox)
+    outbox.put(webhook.id, [message("msg_1")])
+    (one,) = outbox.due(NOW, 9)
+    tried(outbox, one, "answered 500", Turn("pending", NOW + DAY_MS))
+    outbox.resume(webhook.id, NOW + DAY_MS)
+    late = Attempt(NOW + DAY_MS, 12, 500, "answered 500")
+    outbox.record(one, late, Turn("failed"), "failing")
+    assert outbox.webhook(WORKSPACE, webhook.id) == replace(webhook, failing_ms=NOW + DAY_MS)
+    outbox.record(one, replace(late, at_ms=NOW + 2 * DAY_MS), Turn("failed"), "failing")
+    found = outbox.webhook(WORKSPACE, webhook.id)
+    assert found is not None and found.paused == "failing"
+
+
+def test_what_was_given_up_meanwhile_is_not_tried_again(outbox: Outbox) -> None:
+    webhook = made(outbox)
+    outbox.put(webhook.id, [message("msg_1"), message("msg_2")])
+    one, two = outbox.due(NOW, 9)
+    assert outbox.skip(webhook.id, webhook.place) == 2
+    tried(outbox, one, "answered 500", Turn("pending", NOW + 5))
+    tried(outbox, two, "", Turn("delivered"))
+    assert outbox.due(NOW + 5, 9) == []
+    shown = outbox.deliveries(webhook.id, None, None, 9)
+    assert [(each.id, each.status, each.attempts, each.next_ms) for each in shown] == [
+        ("msg_2", "delivered", 1, None),
+        ("msg_1", "failed", 1, None),
+    ]
+    assert all(each.done_ms for each in shown)
 
 
 def test_what_came_to_its_end_can_be_sent_again(outbox: Outbox) -> None:

@@ -122,7 +122,17 @@ CORPUS = [
     *("ex ample.com", "example.com\t", "example..com", "-a.com", "a" * 64 + ".com", "1.2.3", "256.256.256.256", ""),
     *("user@example.com", "user:pw@example.com", "example.com@127.0.0.1", "127.0.0.1@example.com", "@example.com"),
     *("example.com:0", "example.com:22", "example.com:25", "example.com:80", "example.com:99999", "example.com:x"),
-    *("example.com:", "example.com\\@127.0.0.1", "[::1", "::1]", "[::1]x", "[example.com]", "[127.0.0.1]"),
+    *(
+        "example.com:",
+        "example.com\\@127.0.0.1",
+        "[::1",
+        "::1]",
+        "[::1]x",
+        "[2606:4700::1]evil.com",
+        "[2606:4700::1]evil.com:443",
+        "[example.com]",
+        "[127.0.0.1]",
+    ),
 ]
 
 

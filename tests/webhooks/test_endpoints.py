@@ -1,8 +1,9 @@
 """Webhooks and what they follow, in this process: bounds, pages, what is told from when on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -11,19 +12,21 @@ from headwater.clock import now_ms
 from headwater.errors import ConflictError, UnavailableError
 from headwater.state.cohorts import Change, Cohort
 from headwater.state.cohorts_sqlite import SqliteMemberships
-from headwater.state.webhooks import Message, Place, Webhook
+from headwater.state.webhooks import Attempt, Message, Place, Turn, Webhook
 from headwater.state.webhooks_sqlite import SqliteOutbox
 from headwater.webhooks import endpoints, sources
 from headwater.webhooks.endpoints import Endpoints
 from headwater.webhooks.follower import Follower
 from headwater.webhooks.sources import Changes, Found
 
-WORKSPACE, COHORT = "ws_abcdefgh", "coh_00000001"
+WORKSPACE, COHORT, OTHER = "ws_abcdefgh", "coh_00000001", "coh_00000002"
 HOOK = "https://198.41.0.4/hook"
 
 
 class Broken:
     """A source that cannot be read now."""
+
+    events = frozenset((sources.REJECTED,))
 
     def here(self, workspace: str, place: Place) -> tuple[Place, Sequence[str]]:
         return place, ()
@@ -36,17 +39,22 @@ class Desk:
     def __init__(self, directory: Path) -> None:
         self.memberships = SqliteMemberships(directory / "cohorts.db")
         self.outbox = SqliteOutbox(directory / "webhooks.db")
-        self.follower = Follower(
-            self.outbox, [Broken(), Changes(self.memberships, lambda _, each: (each,))], lambda: None
-        )
+        self.follower = self.following(lambda _, each: (each,))
         self.endpoints = Endpoints(self.outbox, self.memberships, self.follower, (), lambda: None)
         self.memberships.add(Cohort(COHORT, WORKSPACE, "all", {}, 1))
+        self.memberships.add(Cohort(OTHER, WORKSPACE, "others", {}, 1))
         self.people = 0
 
-    def enter(self, count: int = 1) -> None:
+    def following(self, connected: Callable[[str, str], Sequence[str]]) -> Follower:
+        return Follower(self.outbox, [Broken(), Changes(self.memberships, connected)], lambda: None)
+
+    def enter(self, count: int = 1, cohort: str = COHORT) -> None:
         ids = [f"email:{number}@x.example" for number in range(self.people, self.people + count)]
         self.people += count
-        self.memberships.apply([Change(COHORT, each, now_ms(), True, "event") for each in ids])
+        self.memberships.apply([Change(cohort, each, now_ms(), True, "event") for each in ids])
+
+    def leave(self, person: int, cohort: str = COHORT) -> None:
+        self.memberships.apply([Change(cohort, f"email:{person}@x.example", now_ms(), False, "event")])
 
     def look(self) -> None:
         with suppress(UnavailableError):  # of the one source, when all were read
@@ -115,14 +123,81 @@ def test_events_that_are_added_are_told_from_then_on(desk: Desk) -> None:
 
 
 def test_a_webhook_of_certain_cohorts_hears_of_no_other(desk: Desk) -> None:
-    desk.memberships.add(Cohort("coh_00000002", WORKSPACE, "others", {}, 1))
-    id_ = desk.endpoints.create(WORKSPACE, HOOK, ["cohort.entered"], ["coh_00000002"]).id
+    id_ = desk.endpoints.create(WORKSPACE, HOOK, ["cohort.entered"], [OTHER]).id
     desk.enter(2)
     desk.look()
     assert desk.waiting(id_) == 0
-    desk.memberships.apply([Change("coh_00000002", "email:a@x.example", now_ms(), True, "event")])
+    desk.enter(cohort=OTHER)
     desk.look()
     assert desk.waiting(id_) == 1
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+@pytest.mark.parametrize("after", [{"cohorts": []}, {"events": ["cohort.entered", "cohort.left"], "cohorts": [COHORT]}])
+def test_what_it_is_set_to_holds_from_then_on(desk: Desk, after: dict[str, Any], looks: int) -> None:
+    id_ = desk.endpoints.create(WORKSPACE, HOOK, ["cohort.entered"], [OTHER]).id
+    desk.enter(3)
+    desk.leave(0)
+    desk.enter(cohort=OTHER)
+    desk.leave(1)
+    for _ in range(looks):
+        desk.look()
+    desk.endpoints.update(WORKSPACE, id_, after)
+    desk.look()
+    assert desk.waiting(id_) == 1, "what was before it is told as it was set then"
+    desk.enter()
+    desk.look()
+    assert desk.waiting(id_) == 2
+
+
+def test_what_was_not_for_it_before_it_was_paused_is_not_told_after(desk: Desk) -> None:
+    id_ = desk.endpoints.create(WORKSPACE, HOOK, ["cohort.entered"], [OTHER]).id
+    desk.enter(3)
+    desk.look()
+    desk.endpoints.update(WORKSPACE, id_, {"paused": True})
+    desk.endpoints.update(WORKSPACE, id_, {"cohorts": []})
+    desk.enter()
+    desk.endpoints.update(WORKSPACE, id_, {"paused": False})
+    desk.look()
+    assert desk.waiting(id_) == 1
+
+
+def test_what_lies_far_behind_is_told_as_it_was_set_up_to_what_may_wait(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "CHANGES", 3)
+    monkeypatch.setattr("headwater.webhooks.follower.MOST_PENDING", 5)
+    id_ = desk.endpoints.create(WORKSPACE, HOOK, ["cohort.entered"], [OTHER]).id
+    desk.enter(7)
+    desk.enter(4, OTHER)
+    desk.endpoints.update(WORKSPACE, id_, {"cohorts": []})
+    assert desk.waiting(id_) == 4
+    desk.enter(3)
+    desk.look()
+    assert desk.waiting(id_) == 7
+
+
+def test_an_engine_that_does_not_lead_any_more_tells_nothing(desk: Desk) -> None:
+    def frozen(_: str, each: str) -> Sequence[str]:
+        desk.look()  # meanwhile the next one tells it
+        return (each,)
+
+    id_ = desk.endpoints.create(WORKSPACE, HOOK, ["cohort.entered"]).id
+    desk.enter()
+    with suppress(UnavailableError):
+        desk.following(frozen).look()
+    desk.look()
+    assert desk.waiting(id_) == 1
+
+
+def test_a_webhook_that_goes_elsewhere_does_not_fail_there_yet(desk: Desk) -> None:
+    id_ = desk.endpoints.create(WORKSPACE, HOOK, ["cohort.entered"]).id
+    desk.enter()
+    desk.look()
+    (delivery,) = desk.outbox.due(now_ms(), 9)
+    desk.outbox.record(delivery, Attempt(now_ms(), 1, 500, "answered 500"), Turn("pending", now_ms()))
+    assert desk.endpoints.update(WORKSPACE, id_, {"description": "CRM"}).failing_since is not None
+    assert desk.endpoints.update(WORKSPACE, id_, {"url": f"{HOOK}/new"}).failing_since is None
 
 
 def test_the_file_is_its_owners_alone(desk: Desk, tmp_path: Path) -> None:

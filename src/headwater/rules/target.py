@@ -19,6 +19,7 @@ LONGEST = 2048
 _PORTS = {"https": 443, "http": 80}
 _UNRESERVED_PORTS = 1024
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_BRACKETED = re.compile(r"\[[^\[\]]*\](:[0-9]*)?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _HOSTED_HERE = ("localhost", "localdomain")
 
@@ -98,6 +99,8 @@ def _check_text(url: str) -> None:
 def _host(netloc: str, hostname: str, allowed: Sequence[Network]) -> tuple[str, bool]:
     """The host, and whether it is an address."""
     if netloc.startswith("["):
+        if not _BRACKETED.fullmatch(netloc):  # Python's parser leaves out what stands behind the bracket
+            raise _refused("has no valid host")
         return _checked(_v6(hostname), allowed), True
     host = hostname.removesuffix(".")
     labels = host.split(".")

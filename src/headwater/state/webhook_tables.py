@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import msgspec
 
 from headwater import clock
+from headwater.rules.retries import LAST_MS
+from headwater.rules.webhook import PING
 from headwater.state.webhooks import Attempt, Delivery, EventType, Figures, Message, Pause, Place, Status, Turn, Webhook
 
 STATEMENTS: Mapping[str, str] = dict(
@@ -72,9 +74,11 @@ class TableOutbox:
         with self._tables.writing() as run:
             run("add", **about, about=_about(webhook), place=_json(webhook.place))
 
-    def edit(self, webhook: Webhook) -> None:
+    def edit(self, webhook: Webhook, is_elsewhere: bool = False) -> None:
         with self._tables.writing() as run:
             run("edit", id=webhook.id, about=_about(webhook))
+            if is_elsewhere:
+                run("forgive", id=webhook.id)
 
     def pause(self, id: str, why: Pause, at_ms: int) -> None:
         with self._tables.writing() as run:
@@ -82,13 +86,14 @@ class TableOutbox:
 
     def resume(self, id: str, at_ms: int) -> None:
         with self._tables.writing() as run:
-            run("resume", id=id)
             run("renew", id=id, at_ms=at_ms)
+            run("resume", id=id)
 
     def skip(self, id: str, place: Place) -> int:
         with self._tables.writing() as run:
+            given_up = run("give_up", id=id, at_ms=clock.now_ms())
             run("move", id=id, place=_json(place))
-            return len(run("give_up", id=id, at_ms=clock.now_ms()))
+            return len(given_up)
 
     def remove(self, id: str) -> None:
         with self._tables.writing() as run:
@@ -99,15 +104,25 @@ class TableOutbox:
 
     # --- what is delivered --------------------------------------------------------------------------------------
 
-    def put(self, id: str, messages: Sequence[Message], place: Place | None = None, told: Collection[str] = ()) -> None:
+    def put(
+        self,
+        id: str,
+        messages: Sequence[Message],
+        place: Place | None = None,
+        told: Collection[str] = (),
+        before: Place | None = None,
+    ) -> bool:
         with self._tables.writing() as run:
-            for (workspace,) in run("hold", id=id):
-                for message in messages:
-                    _deliver(run, workspace, id, message)
-                for key in told:
-                    run("tell", webhook=id, key=key)
-                if place is not None:
-                    run("move", id=id, place=_json(place))
+            held = run("hold", id=id)  # until the end nobody else moves it
+            if not held or (before is not None and not _is_as_read(run, id, held[0][1], before, told)):
+                return False
+            for message in messages:
+                _deliver(run, held[0][0], id, message)
+            for key in told:
+                run("tell", webhook=id, key=key)
+            if place is not None:
+                run("move", id=id, place=_json(place))
+            return True
 
     def told(self, id: str) -> set[str]:
         return {key for (key,) in self._ask("told", id=id)}
@@ -128,11 +143,13 @@ class TableOutbox:
             answer = attempt.answer if kept else b""
             told = {"took_ms": attempt.took_ms, "status": attempt.status, "error": attempt.error, "answer": answer}
             run("attempt", **about, **told)
-            if attempt.error:
-                run("failed", id=delivery.webhook, at_ms=attempt.at_ms)
-            else:
+            if not attempt.error:
                 run("succeeded", id=delivery.webhook, at_ms=ended_ms)
-            if pause is not None:
+            elif delivery.type != PING:
+                run("failed", id=delivery.webhook, at_ms=attempt.at_ms)
+            if pause == "failing":  # unless it was resumed meanwhile, or took something
+                run("pause_failing", id=delivery.webhook, at_ms=ended_ms, since_ms=ended_ms - LAST_MS)
+            elif pause is not None:
                 run("pause", id=delivery.webhook, paused=pause, at_ms=ended_ms)
 
     # --- the log ------------------------------------------------------------------------------------------------
@@ -197,6 +214,13 @@ class TableOutbox:
     def _ask(self, name: str, **about: Any) -> list[Any]:
         with self._tables.reading() as run:
             return run(name, **about)
+
+
+def _is_as_read(run: Run, id: str, place: str, before: Place, told: Collection[str]) -> bool:
+    """Whether nobody else has told a webhook what was read for it."""
+    if msgspec.json.decode(place, type=Place) != before:
+        return False
+    return not told or {key for (key,) in run("told", id=id)}.isdisjoint(told)
 
 
 def _deliver(run: Run, workspace: str, webhook: str, message: Message) -> None:

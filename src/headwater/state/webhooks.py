@@ -42,7 +42,7 @@ class Webhook(msgspec.Struct, frozen=True):
     paused: Pause | None = None
     paused_ms: int | None = None
     failing_ms: int | None = None
-    """Since when nothing was taken that was tried; None: the last try was a success."""
+    """Since when nothing was taken that was tried, beside pings; None: the last try was a success."""
     delivered_ms: int | None = None
     """When something was taken last."""
 
@@ -129,8 +129,8 @@ class Outbox(Protocol):
 
     def add(self, webhook: Webhook) -> None: ...
 
-    def edit(self, webhook: Webhook) -> None:
-        """Its url, events, cohorts, description and secrets."""
+    def edit(self, webhook: Webhook, is_elsewhere: bool = False) -> None:
+        """Its url, events, cohorts, description and secrets. One that is elsewhere now does not fail until it does."""
 
     def pause(self, id: str, why: Pause, at_ms: int) -> None:
         """Nothing for one that is paused already."""
@@ -144,9 +144,17 @@ class Outbox(Protocol):
     def remove(self, id: str) -> None:
         """With its deliveries."""
 
-    def put(self, id: str, messages: Sequence[Message], place: Place | None = None, told: Collection[str] = ()) -> None:
+    def put(
+        self,
+        id: str,
+        messages: Sequence[Message],
+        place: Place | None = None,
+        told: Collection[str] = (),
+        before: Place | None = None,
+    ) -> bool:
         """Messages to be tried at once; in the same transaction how far it has followed, and keys of what it was
-        `told` by them."""
+        `told` by them. `before`: the place that they were read from. Writes nothing, and is False, when the webhook is
+        there no more, or was told one of the keys: somebody else has put them, such as an engine that leads by now."""
 
     def told(self, id: str) -> set[str]:
         """All such keys."""
@@ -157,8 +165,9 @@ class Outbox(Protocol):
         """Up to `most` of each webhook, those that wait longest first; of one that is paused only pings."""
 
     def record(self, delivery: Delivery, attempt: Attempt, turn: Turn, pause: Pause | None = None) -> None:
-        """An attempt, and what becomes of its delivery; the webhook's `failing_ms`, and whether it rests from now on.
-        Of one that was erased meanwhile no answer is kept."""
+        """An attempt, and what becomes of its delivery; the webhook's `failing_ms`, which no ping sets, and whether it
+        rests from now on. A delivery that came to its end meanwhile stays there, unless it was taken now; of one that
+        was erased no answer is kept, and one that does not fail for a day (any more) does not rest as `failing`."""
 
     def deliveries(self, id: str, status: Status | None, before: int | None, limit: int) -> Sequence[Delivery]:
         """Newest first, those numbered below `before`."""

@@ -15,8 +15,15 @@ VALUES (:id, :workspace, :about, :place, :created_ms)
 -- name: edit
 UPDATE webhook_webhooks SET about = :about WHERE id = :id
 
+-- name: forgive
+UPDATE webhook_webhooks SET failing_ms = NULL WHERE id = :id
+
 -- name: pause
 UPDATE webhook_webhooks SET paused = :paused, paused_ms = :at_ms WHERE id = :id AND paused IS NULL
+
+-- name: pause_failing
+UPDATE webhook_webhooks SET paused = 'failing', paused_ms = :at_ms
+WHERE id = :id AND paused IS NULL AND failing_ms <= :since_ms
 
 -- name: resume
 UPDATE webhook_webhooks SET paused = NULL, paused_ms = NULL, failing_ms = NULL WHERE id = :id
@@ -45,7 +52,7 @@ WHERE webhook NOT IN (SELECT id FROM webhook_webhooks) ORDER BY number LIMIT :mo
 SELECT number FROM webhook_deliveries WHERE webhook = :id LIMIT :most
 
 -- name: hold
-SELECT workspace FROM webhook_webhooks WHERE id = :id
+UPDATE webhook_webhooks SET place = place WHERE id = :id RETURNING workspace, place
 
 -- name: deliver
 INSERT INTO webhook_deliveries (webhook, id, type, body, created_ms, status, attempts, next_ms, event_id)
@@ -73,7 +80,10 @@ FROM webhook_deliveries WHERE webhook = :id AND status = 'pending' AND next_ms <
 ORDER BY next_ms, number LIMIT :most
 
 -- name: turn
-UPDATE webhook_deliveries SET status = :status, next_ms = :next_ms, done_ms = :done_ms,
+UPDATE webhook_deliveries SET
+    status = CASE WHEN status = 'pending' OR :status = 'delivered' THEN :status ELSE status END,
+    next_ms = CASE WHEN status = 'pending' THEN CAST(:next_ms AS BIGINT) END,
+    done_ms = CASE WHEN status = 'pending' OR :status = 'delivered' THEN :done_ms ELSE done_ms END,
     attempts = attempts + 1, first_ms = coalesce(first_ms, :at_ms)
 WHERE number = :number AND status <> 'erased' RETURNING number
 

@@ -87,7 +87,7 @@ class WebhookAnswer(BaseModel):
     )
     paused_at: str | None = Field(examples=[None])
     failing_since: str | None = Field(
-        description="Since when every attempt failed; null: the last one did not.", examples=[None]
+        description="Since when every attempt failed, pings left aside; null: the last one did not.", examples=[None]
     )
     delivered_at: str | None = Field(description="When something was taken last.", examples=[_MOMENT])
     pending: int = Field(description="Deliveries to be tried, or tried again.", examples=[0])

@@ -101,8 +101,8 @@ class Endpoints:
         return self._answer(self._known(workspace, id))
 
     def update(self, workspace: str, id: str, changes: dict[str, Any]) -> WebhookAnswer:
-        """`url`, `events`, `cohorts`, `description`, `paused`; what is not there stays. Raises NotFoundError,
-        InvalidError."""
+        """`url`, `events`, `cohorts`, `description`, `paused`; what is not there stays. What happened until now is told
+        by what it was set to. Raises NotFoundError, InvalidError, UnavailableError."""
         if "url" in changes:
             self._known(workspace, id)
             self._check_url(changes["url"])
@@ -115,8 +115,10 @@ class Endpoints:
                 cohorts=self._cohorts(workspace, changes["cohorts"]) if "cohorts" in changes else known.cohorts,
                 description=_description(changes.get("description", known.description)),
             )
-            self._outbox.edit(after)
-            self._begin_families(known, after)
+            if _told_of(after) != _told_of(known) or changes.get("paused") is True:
+                self._follower.settle(known)
+            self._begin_families(self._known(workspace, id), known.events, after.events)
+            self._outbox.edit(after, after.url != known.url)
             if changes.get("paused") is True:
                 self._outbox.pause(id, "by_hand", clock.now_ms())
         if changes.get("paused") is False and known.paused is not None:
@@ -211,21 +213,17 @@ class Endpoints:
             raise NotFoundError(f"There is no delivery '{message}'")
         return found
 
-    def _begin_families(self, before: Webhook, after: Webhook) -> None:
+    def _begin_families(self, webhook: Webhook, before: Sequence[EventType], after: Sequence[EventType]) -> None:
         """What it was not told before, it is told from now on."""
-        place, told = self._follower.here(after.workspace)
-        fresh = [
-            family
-            for family in _FAMILIES
-            if family.intersection(after.events) and not family.intersection(before.events)
-        ]
-        now = before.place
+        place, told = self._follower.here(webhook.workspace)
+        fresh = [family for family in _FAMILIES if family.intersection(after) and not family.intersection(before)]
+        now = webhook.place
         if COHORTS in fresh:
             now = replace(now, change=place.change)
         if _FAMILIES[1] in fresh:
             now = replace(now, blocks=place.blocks, digested_ms=place.digested_ms)
         if fresh:
-            self._outbox.put(after.id, (), now, told if _FAMILIES[2] in fresh else ())
+            self._outbox.put(webhook.id, (), now, told if _FAMILIES[2] in fresh else ())
 
     def _cohorts(self, workspace: str, ids: Sequence[str]) -> tuple[str, ...]:
         if len(ids) > MOST_COHORTS:
@@ -278,6 +276,11 @@ def _events(given: Sequence[str]) -> tuple[EventType, ...]:
     if not given:
         raise InvalidError(f"'events' must name at least one of {', '.join(EVENTS)}", "events")
     return tuple(each for each in EVENTS if each in given)
+
+
+def _told_of(webhook: Webhook) -> tuple[frozenset[str], frozenset[str]]:
+    """Which changes of which cohorts are for it."""
+    return COHORTS.intersection(webhook.events), frozenset(webhook.cohorts)
 
 
 def _description(text: str) -> str:

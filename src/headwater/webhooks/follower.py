@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from headwater import clock
 from headwater.errors import UnavailableError
 from headwater.state.webhooks import Outbox, Place, Webhook
-from headwater.webhooks.sources import MOST_PENDING, Source
+from headwater.webhooks.sources import COHORTS, MOST_PENDING, Found, Source
 
 LOOK_SECONDS = 0.5
 FIRST_BACK_OFF, LAST_BACK_OFF = 1.0, 30.0
@@ -69,6 +69,19 @@ class Follower:
             told += more
         return place, told
 
+    def settle(self, webhook: Webhook) -> None:
+        """Tells one that goes on which cohorts somebody entered and left until now, by what it is set to now. With
+        `lock`, before that changes: a place stands still while nothing is for its webhook, and what lies behind it
+        would be told otherwise. Raises UnavailableError."""
+        newest = self.here(webhook.workspace)[0].change
+        while webhook.place.change < newest and self._goes_on(webhook):
+            before = webhook.place
+            for source in self._sources:
+                if source.events == COHORTS:
+                    webhook = self._told(webhook, source)
+            if webhook.place == before:  # nothing that was until then is for it
+                webhook = self._put(webhook, Found(place=replace(before, change=newest)))
+
     def erase(self, workspace: str, identities: Collection[str]) -> None:
         """As `Outbox.erase`, of what is being read now as well."""
         with self.lock:
@@ -76,7 +89,7 @@ class Follower:
 
     def _read(self, known: Webhook, failures: list[Exception]) -> None:
         webhook = self._outbox.webhook(known.workspace, known.id)
-        if webhook is None or webhook.paused is not None or self._outbox.pending(webhook.id) >= MOST_PENDING:
+        if webhook is None or not self._goes_on(webhook):
             return
         for source in self._sources:
             try:
@@ -84,11 +97,19 @@ class Follower:
             except Exception as error:
                 failures.append(error)
 
+    def _goes_on(self, webhook: Webhook) -> bool:
+        return webhook.paused is None and self._outbox.pending(webhook.id) < MOST_PENDING
+
     def _told(self, webhook: Webhook, source: Source) -> Webhook:
         """With how far it has followed now."""
         found = source.read(webhook, clock.now_ms())
         if found.messages or found.place or found.told:
-            self._outbox.put(webhook.id, found.messages, found.place, found.told)
+            webhook = self._put(webhook, found)
         if found.messages:
             self._sending()
+        return webhook
+
+    def _put(self, webhook: Webhook, found: Found) -> Webhook:
+        if not self._outbox.put(webhook.id, found.messages, found.place, found.told, before=webhook.place):
+            raise UnavailableError(f"somebody else tells the webhook {webhook.id}")
         return replace(webhook, place=found.place) if found.place else webhook

@@ -1,6 +1,7 @@
 """Sends what the outbox has, and writes down what came of it.
 
-A webhook whose receiver is slow takes its own few places, and one that fails only one, so that it hinders no other.
+A webhook whose receiver is slow hinders no other: `places` says who is next. While attempts cannot be written down,
+next to nothing is sent: all of it would be sent again.
 """
 
 import asyncio
@@ -8,7 +9,6 @@ import logging
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from headwater import __version__, clock
@@ -18,14 +18,15 @@ from headwater.rules.address import Network
 from headwater.rules.retries import LAST_MS, next_attempt, retry_after
 from headwater.rules.webhook import PING
 from headwater.state.webhooks import Attempt, Delivery, Outbox, Pause, Turn, Webhook
+from headwater.webhooks.places import EACH, Places
 from headwater.webhooks.request import Poster, Reply, elapsed_ms, resolve
 
-EACH = 4
-"""Requests at once to one webhook; to one that fails, one."""
 MOST = 256
 """Requests at once to all of them."""
 LOOK_SECONDS = 0.5
 """Between two looks for what is due; it is looked at once when something new is there."""
+FIRST_REST, LAST_REST = 1.0, 60.0
+"""After an attempt that could not be written down; twice as long each time."""
 LEAVE_SECONDS = 3.0
 """How long requests under way are waited for at the end. What is cut off is sent again."""
 KEEP_MS, KEEP_MOST = 30 * clock.DAY_MS, 100_000
@@ -44,7 +45,10 @@ class Sender:
         self._outbox = outbox
         self._allowed = allowed
         self._attempted = attempted
-        self._busy: Counter[str] = Counter()
+        self._places = Places()
+        self._rest = 0.0
+        """How long it rests before one request is tried; 0: attempts can be written down."""
+        self._rests_until = 0.0
         self._flying: dict[int, asyncio.Task[None]] = {}
         self._ended: set[int] = set()
         """Those that ended since it was asked what is due: what was answered may be older."""
@@ -103,16 +107,11 @@ class Sender:
             _logger.exception("webhooks could not be looked at; it is tried again")
 
     def _begin(self, poster: Poster, due: Sequence[Delivery], known: dict[str, Webhook]) -> None:
-        for delivery in due:
-            webhook = known.get(delivery.webhook)
-            if webhook is None or delivery.number in self._flying or delivery.number in self._ended:
-                continue
-            if len(self._flying) >= MOST:
-                return
-            if self._busy[webhook.id] >= (1 if webhook.failing_ms is not None else EACH):
-                continue
-            self._busy[webhook.id] += 1
-            task = asyncio.create_task(self._deliver(poster, webhook, delivery))
+        if time.monotonic() < self._rests_until:
+            return
+        waiting = [each for each in due if each.number not in self._flying and each.number not in self._ended]
+        for delivery in self._places.take(waiting, known, 1 if self._rest else MOST):
+            task = asyncio.create_task(self._deliver(poster, known[delivery.webhook], delivery))
             self._flying[delivery.number] = task
 
     async def _deliver(self, poster: Poster, webhook: Webhook, delivery: Delivery) -> None:
@@ -124,20 +123,27 @@ class Sender:
             attempt = Attempt(at_ms, took_ms, reply.status, reply.error, reply.answer)
             turn, pause = decided(webhook, delivery, reply, at_ms + took_ms, random.random())  # noqa: S311
             await asyncio.to_thread(self._outbox.record, delivery, attempt, turn, pause)
+            self._rest = self._rests_until = 0.0
             self._attempted(_outcome(reply), took_ms / 1000)
             if pause is not None:
                 _logger.warning("the webhook %s rests: %s", webhook.id, pause)
         except HeadwaterError as error:
             _logger.warning("an attempt of %s could not be written down, it will be sent again: %s", webhook.id, error)
-            await asyncio.sleep(LOOK_SECONDS)
+            self._take_rest(time.monotonic())
         except Exception:
             _logger.exception("a delivery of %s failed; it is tried again", webhook.id)
             await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._flying.pop(delivery.number, None)
             self._ended.add(delivery.number)
-            self._busy[webhook.id] -= 1
+            self._places.leave(webhook.id)
             self._news.set()
+
+    def _take_rest(self, now: float) -> None:
+        """`now`: as `time.monotonic`. What was under way when it began to rest makes that no longer."""
+        if now >= self._rests_until:
+            self._rest = min(max(2 * self._rest, FIRST_REST), LAST_REST)
+            self._rests_until = now + self._rest
 
     async def _prune(self) -> None:
         if time.monotonic() - self._pruned < _PRUNE_SECONDS:
@@ -158,14 +164,15 @@ def decided(webhook: Webhook, delivery: Delivery, reply: Reply, now_ms: int, dra
         return Turn("delivered"), None
     if reply.status == _GONE:
         return Turn("failed"), "gone"
-    since_ms = webhook.failing_ms
-    pause: Pause | None = "failing" if since_ms is not None and now_ms - since_ms >= LAST_MS else None
     if delivery.type == PING:
-        return Turn("failed"), pause
+        return Turn("failed"), None
     first_ms = now_ms if delivery.first_ms is None else delivery.first_ms
     wait_ms = retry_after(reply.retry_after, now_ms)
     next_ms = next_attempt(first_ms, delivery.attempts + 1, now_ms, draw, wait_ms)
-    return (Turn("failed") if next_ms is None else Turn("pending", next_ms)), pause
+    if next_ms is not None:
+        return Turn("pending", next_ms), None
+    is_failing = webhook.failing_ms is not None and now_ms - webhook.failing_ms >= LAST_MS
+    return Turn("failed"), "failing" if is_failing else None
 
 
 def _outcome(reply: Reply) -> str:

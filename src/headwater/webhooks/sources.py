@@ -47,6 +47,9 @@ NOTHING = Found()
 
 
 class Source(Protocol):
+    events: frozenset[str]
+    """What it tells."""
+
     def here(self, workspace: str, place: Place) -> tuple[Place, Sequence[str]]:
         """Behind all that happened until now, and what needs not to be told."""
 
@@ -55,6 +58,8 @@ class Source(Protocol):
 
 class Changes:
     """Who entered and left cohorts."""
+
+    events = COHORTS
 
     def __init__(self, memberships: Memberships, connected: Callable[[str, str], Sequence[str]]) -> None:
         self._memberships = memberships
@@ -92,6 +97,8 @@ def _wants(webhook: Webhook, news: News) -> bool:
 
 class Rejections:
     """Rejected events, in digests. `cursors` as `state.base.State.cursors`; `every_ms`: from one look to the next."""
+
+    events = frozenset((REJECTED,))
 
     def __init__(self, store: Store, cursors: Callable[[], Mapping[Lane, Cursor]], every_ms: int) -> None:
         self._store = store
@@ -133,6 +140,8 @@ def _digest(rows: Sequence[Mapping[str, Any]], now_ms: int) -> Message:
 
 class Finished:
     """Backfills that are closed and stored to the last event, or reverted to the last consequence."""
+
+    events = frozenset((FINISHED,))
 
     def __init__(
         self, catalog: Definitions, backfills: Backfills, drain: Drain, told: Callable[[str], set[str]]
