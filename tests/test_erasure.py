@@ -26,11 +26,13 @@ from headwater.catalog.sqlite import SqliteCatalog
 from headwater.claims.sqlite import SqliteClaims
 from headwater.clock import DAY_MS, now_ms
 from headwater.config import Settings
+from headwater.erasure import Erasure
 from headwater.errors import InvalidError, NotFoundError, StartError
 from headwater.events import Batch, Claim, Lane, decode_lines
 from headwater.log.files import FilesReader
 from headwater.rules.grammar import parse
 from headwater.rules.ids import new_id
+from headwater.state.base import Job
 from headwater.state.cohorts import Cohort
 from headwater.tombstones import Tombstone, hash_of, read
 from headwater.wiring.offline import apply_tombstones
@@ -392,3 +394,21 @@ def test_retention_is_exact_at_the_boundary(made: Made, tmp_path: Path) -> None:
         assert not any("old" in each.identity for each in engine.memberships.members(cohort.id))
         assert not engine.rows("SELECT id FROM doomed") and list(engine.retention.wanted()) == []
     assert look(path).of("fault") == set()
+
+
+def test_what_was_delivered_is_erased_a_piece_at_a_time() -> None:
+    """Between two of them other jobs have their turn; the job knows how far it is."""
+    asked: list[Any] = []
+
+    def written(workspace: str, identities: Sequence[str], until_ms: int, reached: Any) -> Any:
+        asked.append((workspace, [*identities], until_ms, reached))
+        return {"lake": {"after": f"file {len(asked)}"} if len(asked) < 3 else None}
+
+    erasure = Erasure(*[None] * 7, written=written)  # type: ignore[arg-type]
+    job = Job("ers_1", "erasure", "ws_1", {"at_ms": 7, "identities": [MAIL]}, "written", 0)
+    steps = []
+    while job.step == "written":
+        job = msgspec.json.decode(msgspec.json.encode(erasure.step(job)), type=Job)
+        steps.append(job.step)
+    assert steps == ["written", "written", "log"]
+    assert asked == [("ws_1", [MAIL], 7, {"lake": {"after": f"file {n}"}} if n else {}) for n in range(3)]

@@ -11,7 +11,7 @@ A job of these steps, each of which bears to be done again after a crash:
     people    members and their changes; live membership forgets them
     claims    what was answered to the requests that brought them
     purge     the files of parts that were replaced, and the pages that SQLite keeps aside
-    written   what destinations have written, as far as those can take it out
+    written   what destinations have written, as far as those can take it out, a piece at a time
     log       its segments
     again     whether a replay under way brought something back meanwhile: from `drain` on
     forget    the job's own knowledge of them
@@ -48,17 +48,18 @@ MOST_PAIRS = 5_000
 MOST_OTHERS = 1_000
 """The same for those who lose events without being erased, and for live membership."""
 
-_OF_A_ROUND = ("position", "upto", "fresh", "pairs", "others")
+_OF_A_ROUND = ("position", "upto", "fresh", "pairs", "others", "written")
 """What a job forgets before it looks again."""
 
+Written = Callable[[str, Collection[str], int, Mapping[str, Any]], Mapping[str, Any]]
+"""Takes people out of what was delivered: `destinations.all.Destinations.erase`."""
 Forget = Callable[[Collection[bytes]], object]
 """Erases what claims tell of these events: `claims.sqlite.erase`."""
 
 
 class Erasure:
     """The work. `claimed` is `log.base.Reader.claimed`, `replay_ms` as REPLAY_MS, `most` as `removal.MOST`; `again` has
-    live membership made anew from what is stored of a workspace; `written` takes people out of what was delivered, as
-    `destinations.all.Destinations.erase` does."""
+    live membership made anew from what is stored of a workspace."""
 
     kind: JobKind = "erasure"
 
@@ -75,7 +76,7 @@ class Erasure:
         replay_ms: int = REPLAY_MS,
         again: Callable[[str], None] = lambda _: None,
         most: int = MOST,
-        written: Callable[[str, Collection[str], int], bool] = lambda *_: True,
+        written: Written = lambda *_: {},
     ) -> None:
         self._removal = removal
         self._state = state
@@ -214,8 +215,10 @@ class Erasure:
         return replace(job, step="written") if self._removal.purge(job) else job
 
     def _erase_written(self, job: Job) -> Job:
-        gone = self._written(job.workspace, job.about["identities"], job.about["at_ms"])
-        return replace(job, step="log") if gone else job
+        about = job.about
+        reached = self._written(job.workspace, about["identities"], about["at_ms"], about.get("written", {}))
+        gone = all(each is None for each in reached.values())
+        return replace(_with(job, written=reached), step="log" if gone else "written")
 
     def _await_log(self, job: Job) -> Job:
         return replace(job, step="again") if self._removal.trimmed(job.about["position"]) else job

@@ -16,21 +16,24 @@ def shares(draw: st.DrawFn) -> list[Share]:
     found = []
     for block in draw(st.lists(st.integers(1, 60), unique=True).map(sorted)):
         for begin in draw(st.lists(st.integers(0, 3), min_size=1, unique=True)):
-            found.append(Share(block, begin * HOUR, draw(st.integers(1, 40)), begin * HOUR + 5))
+            found.append(
+                Share(block, begin * HOUR, draw(st.integers(1, 40)), begin * HOUR + 5, draw(st.integers(1, 40)))
+            )
     return found
 
 
-@given(shares(), st.integers(1, 60))
-def test_runs_have_every_block_once_and_are_not_too_large(found: list[Share], most: int) -> None:
-    cut = [*runs(found, most)]
+@given(shares(), st.integers(1, 60), st.integers(1, 60))
+def test_runs_have_every_block_once_and_are_not_too_large(found: list[Share], most: int, most_bytes: int) -> None:
+    cut = [*runs(found, most, most_bytes)]
     assert [block for first, last in cut for block in range(first, last + 1)] == sorted(
         {block for first, last in cut for block in range(first, last + 1)}
     )
     blocks = {share.block for share in found}
     assert {block for block in blocks if any(first <= block <= last for first, last in cut)} == blocks
     for first, last in cut:
-        events = sum(share.events for share in found if first <= share.block <= last)
-        assert events <= most or len({share.block for share in found if first <= share.block <= last}) == 1
+        run = [share for share in found if first <= share.block <= last]
+        events, size = sum(share.events for share in run), sum(share.bytes for share in run)
+        assert (events <= most and size <= most_bytes) or len({share.block for share in run}) == 1
 
 
 @given(shares())

@@ -1,21 +1,27 @@
 """Destinations over a real store: each event once, whatever fails in between."""
 
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from blocks import WORKSPACE, as_record, batch_of_rows, block_of
 from harness import until
 from headwater.clock import HOUR_MS
+from headwater.destinations import sweep
+from headwater.destinations.all import Destinations
 from headwater.destinations.base import Context, Delivery, DeliveryError, Destination, Event
-from headwater.destinations.declared import Declared
+from headwater.destinations.declared import Declared, Made
 from headwater.destinations.parquet import Parquet
 from headwater.destinations.runner import Followed, Runner
+from headwater.destinations.writing import Writing
 from headwater.errors import HeadwaterError, NotOwnerError
 from headwater.events import Lane, event_ids
 from headwater.state.positions_sqlite import SqlitePositions
@@ -49,8 +55,10 @@ class Scene:
         return ids
 
     def runner(self, destination: Destination | None = None, declared: Declared = LAKE) -> Runner:
-        followed = Followed(self.store, lambda: dict(self.blocks), lambda: dict(self.oldest))
-        return Runner(declared, destination or self.parquet(), self.positions, followed, lambda: self.now)
+        return Runner(declared, destination or self.parquet(), self.positions, self.followed(), lambda: self.now)
+
+    def followed(self) -> Followed:
+        return Followed(self.store, lambda: dict(self.blocks), lambda: dict(self.oldest))
 
     def parquet(self, **settings: int) -> Parquet:
         return Parquet({"path": "lake", **settings}, Context("lake", "", self.lake.parent))
@@ -102,6 +110,16 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 def drained(runner: Runner) -> None:
     while runner.step():
         pass
+
+
+def erase(runner: Runner, until_ms: int, *keys: str) -> int:
+    """All pieces. How many there were."""
+    reached: Mapping[str, Any] | None = {}
+    pieces = 0
+    while (reached := runner.erase(WORKSPACE, keys, until_ms, reached)) is not None:
+        reached = json.loads(json.dumps(reached))
+        pieces += 1
+    return pieces
 
 
 def test_an_hour_is_a_file_once_it_is_over(scene: Scene) -> None:
@@ -166,17 +184,36 @@ def test_columns_are_typed(scene: Scene) -> None:
     )
 
 
-def test_a_replayed_event_is_in_the_hour_of_its_replay(scene: Scene) -> None:
-    rejected = batch_of_rows([["email:a@x.y"]], NOON - 10, reason="schema_violation")
+def replayed(scene: Scene, received_ms: int, replayed_ms: int) -> list[str]:
+    """Two blocks, the first ones: an event as it was rejected, and as it passed."""
+    rejected = batch_of_rows([["email:a@x.y"]], received_ms, reason="schema_violation")
     scene.store.insert(block_of([rejected], 1))
-    passed = batch_of_rows([["email:a@x.y"]], NOON - 10)
-    line = rows_of(as_record(passed), 2).replace(b",null]\n", b",null,%d]\n" % (NOON + 1))
+    passed = batch_of_rows([["email:a@x.y"]], received_ms)
+    line = rows_of(as_record(passed), 2).replace(b",null]\n", b",null,%d]\n" % replayed_ms)
     line = line.replace(event_ids(passed.id, 1)[0].encode(), event_ids(rejected.id, 1)[0].encode())
     scene.store.insert(Block(Lane.REALTIME, 2, [line], 1))
-    scene.blocks[Lane.REALTIME], scene.now = 2, NOON + 2 * HOUR_MS
+    scene.blocks[Lane.REALTIME] = 2
+    return event_ids(rejected.id, 1)
+
+
+def test_a_replayed_event_is_in_the_hour_of_its_replay(scene: Scene) -> None:
+    ids = replayed(scene, NOON - 10, NOON + 1)
+    scene.now = NOON + 2 * HOUR_MS
     drained(scene.runner())
-    assert list(scene.files().values()) == [event_ids(rejected.id, 1)] * 2
+    assert list(scene.files().values()) == [ids] * 2
     assert [path.split("/")[1] for path in scene.files()] == ["hour=11", "hour=12"]
+
+
+def test_what_was_replayed_after_an_erasure_was_asked_for_is_erased(scene: Scene) -> None:
+    half = HOUR_MS // 2
+    replayed(scene, NOON - 3 * half, NOON + half)
+    since = scene.put(NOON + half)
+    scene.now = NOON + 5 * HOUR_MS
+    runner = scene.runner()
+    drained(runner)
+    assert [path.split("/")[1] for path in scene.files()] == ["hour=10", "hour=12"]
+    erase(runner, NOON - HOUR_MS, "email:a@x.y")
+    assert scene.delivered() == since
 
 
 def test_blocks_are_delivered_as_they_come_and_of_one_workspace(scene: Scene) -> None:
@@ -251,11 +288,106 @@ def test_erased_people_leave_the_files(scene: Scene) -> None:
     assert sorted(scene.delivered()) == sorted([*hers, *others, *alone, *since])
     [folder] = scene.lake.rglob("hour=11")
     (folder / ".realtime-left-by-a-crash.parquet.tmp").write_bytes(b"ada@x.y")
-    assert runner.erase(WORKSPACE, ["email:ada@x.y", "phone:+19494572000"], NOON + 60_000)
+    erase(runner, NOON + 60_000, "email:ada@x.y", "phone:+19494572000")
     assert sorted(scene.delivered()) == sorted([*others, *since])
     assert not [path for path in scene.lake.rglob("*") if path.suffix == ".tmp"]
     assert b"ada@x.y" in b"".join(path.read_bytes() for path in scene.lake.rglob("hour=13/*.parquet"))
     assert b"ada@x.y" not in b"".join(path.read_bytes() for path in scene.lake.rglob("hour=11/*.parquet"))
+
+
+def lakes(scene: Scene, *names: str) -> Destinations:
+    made = [
+        Made(Declared(name, "parquet"), Parquet({"path": name}, Context(name, "", scene.lake.parent))) for name in names
+    ]
+    return Destinations(made, scene.positions, scene.followed())
+
+
+def filled(scene: Scene, hours: int) -> list[str]:
+    """Files of so many hours, each with an event of Ada's and one of somebody else. The ids of the latter."""
+    left = []
+    for hour in range(hours):
+        scene.put(NOON + hour * HOUR_MS, 1, identity="email:ada@x.y")
+        left += scene.put(NOON + hour * HOUR_MS, 1)
+    scene.now = NOON + (hours + 1) * HOUR_MS
+    drained(scene.runner())
+    return left
+
+
+def test_an_erasure_goes_from_file_to_file_and_on_after_a_start(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = filled(scene, 4)
+    monkeypatch.setattr(sweep, "PIECE_SECONDS", 0)
+    reached: Mapping[str, Any] = {}
+    counts = []
+    while not counts or any(at is not None for at in reached.values()):
+        again = lakes(scene, "lake", "empty")  # as after a start: all that is known is what was written down
+        reached = json.loads(json.dumps(again.erase(WORKSPACE, ["email:ada@x.y"], scene.now, reached)))
+        counts.append(len(scene.delivered()))
+    assert counts[:4] == [7, 6, 5, 4] and scene.delivered() == left
+    assert reached == {"lake": None, "empty": None}
+
+
+def test_an_erasure_goes_past_what_it_cannot_read_and_tells_it(scene: Scene) -> None:
+    """A file that was cut short, one of somebody else's, and a folder that is no hour."""
+    left = filled(scene, 3)
+    bad, whole = sorted(scene.lake.rglob("*.parquet"))[0], sorted(scene.lake.rglob("*.parquet"))[0].read_bytes()
+    bad.write_bytes(whole[:-20])
+    foreign = scene.lake / f"workspace={WORKSPACE}" / "date=unknown" / "hour=__HIVE_DEFAULT_PARTITION__"
+    foreign.mkdir(parents=True)
+    pq.write_table(pa.table({"n": [1]}), foreign / "1.parquet")
+    runner = scene.runner()
+    with pytest.raises(DeliveryError, match=r"2 files of .* among them: it is no whole Parquet file"):
+        erase(runner, scene.now, "email:ada@x.y")
+    bad.write_bytes(whole)
+    with pytest.raises(DeliveryError, match=r"1 files of .* it has no column identities"):
+        erase(runner, scene.now, "email:ada@x.y")
+    (foreign / "1.parquet").unlink()
+    assert scene.delivered() == left
+    erase(runner, scene.now, "email:ada@x.y")
+
+
+def test_one_that_fails_does_not_keep_another_from_erasing(scene: Scene) -> None:
+    left = filled(scene, 1)
+    broken = scene.lake.with_name("broken") / f"workspace={WORKSPACE}" / "date=2026-11-18" / "hour=12"
+    broken.mkdir(parents=True)
+    (broken / "a.parquet").write_bytes(b"PAR1")
+    both, reached = lakes(scene, "broken", "lake"), dict[str, Any]()
+    while reached.get("lake", {}) is not None:
+        reached = {**both.erase(WORKSPACE, ["email:ada@x.y"], scene.now, reached)}
+    assert scene.delivered() == left and reached["broken"]["failed"]
+    with pytest.raises(
+        DeliveryError, match=r"^destination broken: 1 files of workspace=ws_abcdefgh cannot be looked through"
+    ):
+        both.erase(WORKSPACE, ["email:ada@x.y"], scene.now, reached)
+
+
+def test_pieces_are_bounded_in_bytes(scene: Scene) -> None:
+    """Blocks of large events, one of them larger than a piece by itself, and most of that in its first events."""
+    large, most = 256 * 1024, 32 * 1024 * 1024
+    for counts in ([80], [80], [90, 90, *[100] * 50], [5]):
+        batches = [
+            batch_of_rows(
+                [["email:a@x.y"]] * count, NOON - 10 * 60_000, data={"n": "x" * (large if count < 100 else 1)}
+            )
+            for count in counts
+        ]
+        scene.blocks[Lane.REALTIME] += 1
+        scene.store.insert(block_of(batches, scene.blocks[Lane.REALTIME]))
+        scene.ids += [each for batch, count in zip(batches, counts, strict=True) for each in event_ids(batch.id, count)]
+    seen: list[tuple[int, list[str]]] = []
+
+    class Weighing(Kept):
+        def deliver(self, delivery: Delivery) -> None:
+            for piece in delivery.events():
+                seen.append((sum(len(event.data) for event in piece), [event.id for event in piece]))
+
+    for window_seconds in (None, 3600):
+        seen.clear()
+        weighing = Weighing()
+        weighing.window_seconds = window_seconds
+        scene.now = NOON + HOUR_MS
+        drained(scene.runner(weighing, Declared(f"w{window_seconds}", "own")))
+        assert max(size for size, _ in seen) <= most + 2 * large
+        assert sorted(each for _, ids in seen for each in ids) == sorted(scene.ids)
 
 
 def test_what_a_plug_ins_error_quotes_is_not_told(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
@@ -275,7 +407,7 @@ def test_what_a_plug_ins_error_quotes_is_not_told(scene: Scene, caplog: pytest.L
 
 
 def test_one_that_cannot_erase_is_not_asked(scene: Scene) -> None:
-    assert scene.runner(Kept()).erase(WORKSPACE, ["email:ada@x.y"], NOON)
+    assert scene.runner(Kept()).erase(WORKSPACE, ["email:ada@x.y"], NOON, {}) is None
     assert not scene.runner(Kept()).status().erases and scene.runner().status().erases
 
 
@@ -349,3 +481,17 @@ def test_the_end_does_not_wait_for_a_long_delivery(scene: Scene) -> None:
     assert long.keys and long.ids == [] and runner.status().failures == 0
     drained(scene.runner(kept))
     assert (kept.keys, kept.ids) == (long.keys, scene.ids)
+
+
+def test_of_two_who_write_the_same_file_the_later_one_wins(tmp_path: Path) -> None:
+    """One hung, and was replaced: it must not put the half that the other has written in the file's place."""
+    path, half = tmp_path / "hour=12" / "a.parquet", pa.table({"n": [1]})
+    with Writing(path) as hung, Writing(path) as other:
+        hung.add(half)
+        other.add(half)
+        with pytest.raises(FileNotFoundError):
+            hung.done()
+        assert not path.exists()
+        other.add(half)
+        other.done()
+    assert pq.ParquetFile(path).read().num_rows == 2 and [*path.parent.iterdir()] == [path]

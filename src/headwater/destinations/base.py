@@ -21,7 +21,17 @@ import msgspec
 
 from headwater.errors import HeadwaterError, SettingsError
 
-__all__ = ["Context", "Delivery", "DeliveryError", "Destination", "Erasing", "Event", "Factory", "SettingsError"]
+__all__ = [
+    "Context",
+    "Delivery",
+    "DeliveryError",
+    "Destination",
+    "Erasing",
+    "ErasingInPieces",
+    "Event",
+    "Factory",
+    "SettingsError",
+]
 
 
 class DeliveryError(HeadwaterError):
@@ -104,6 +114,18 @@ class Erasing(Protocol):
     def erase(self, workspace: str, identities: Collection[Identity], until: datetime) -> None:
         """Removes all events that name one of these and were received until then. Gone for good when it returns;
         may be asked again. Never while a delivery is under way."""
+
+
+@runtime_checkable
+class ErasingInPieces(Protocol):
+    """The same, for what takes long: other work, deliveries, and the end of headwater, come between two pieces."""
+
+    def erase_piece(
+        self, workspace: str, identities: Collection[Identity], until: datetime, reached: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """As `Erasing.erase`, for some seconds. Gives how far it came, as JSON has it: the next piece, maybe after a
+        start, is asked for with that, the first one with nothing. None: they are gone. What it raises is told, and the
+        same piece is asked for again later."""
 
 
 class Context(msgspec.Struct, frozen=True):

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from headwater.state.positions import Planned, Position
 from headwater.store.blocks import Share
 
-MOST_EVENTS = 50_000
-"""Read at once, about: whole blocks, or one that is larger."""
+MOST_EVENTS, MOST_BYTES = 50_000, 32 * 1024 * 1024
+"""Read at once, about: whole blocks, or a slice of one that has more bytes. Of data, as it was sent; as objects it is
+several times that."""
 GRACE_MS = 60_000
 """How long a window stays open for events that are stored out of order, at most; a shorter one as long as itself."""
 
@@ -21,17 +22,19 @@ def next_blocks(position: Position, shares: Sequence[Share]) -> Planned | None:
     return Planned(position.block + 1, run[1], None) if run else None
 
 
-def runs(shares: Iterable[Share], most: int = MOST_EVENTS) -> Iterator[tuple[int, int]]:
-    """Cuts blocks into runs (first, last) of about so many events."""
-    first = last = events = 0
-    for block, of_block in groupby(shares, key=attrgetter("block")):
-        count = sum(share.events for share in of_block)
-        if events and events + count > most:
+def runs(shares: Iterable[Share], most: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> Iterator[tuple[int, int]]:
+    """Cuts blocks into runs (first, last) of at most so many events and bytes, or one block that has more."""
+    first = last = events = size = 0
+    for block, grouped in groupby(shares, key=attrgetter("block")):
+        of_block = [*grouped]
+        count, more = sum(share.events for share in of_block), sum(share.bytes for share in of_block)
+        if events and (events + count > most or size + more > most_bytes):
             yield first, last
-            events = 0
+            events = size = 0
         first = first if events else block
         last = block
         events += count
+        size += more
     if events:
         yield first, last
 

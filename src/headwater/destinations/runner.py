@@ -9,21 +9,23 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from headwater.clock import now_ms
 from headwater.destinations import planning
-from headwater.destinations.base import Delivery, DeliveryError, Destination, Erasing, Event, Identity
+from headwater.destinations.base import Delivery, DeliveryError, Destination, Erasing, ErasingInPieces, Event, Identity
 from headwater.destinations.declared import Declared
 from headwater.destinations.events import events_of, moment
 from headwater.errors import HeadwaterError, NotOwnerError
 from headwater.events import Lane
 from headwater.state.positions import Planned, Position, Positions
 from headwater.store.base import Store
-from headwater.store.blocks import Share, Window, rows_of, shares_of
+from headwater.store.blocks import Share, Stored, Window, rows_of, shares_of, sizes_of, slices_of
 from headwater.tracing import span
 
 LOOK_SECONDS = 1.0
@@ -128,24 +130,33 @@ class Runner:
 
     def status(self) -> Status:
         lanes = {lane: LaneStatus(self._delivered[lane], self._behind(lane)) for lane in Lane}
-        erases = isinstance(self._destination, Erasing)
+        erases = isinstance(self._destination, Erasing | ErasingInPieces)
         about = (self._declared.name, self._declared.kind, self._declared.workspace, erases)
         return Status(*about, lanes, self._failures, self._failing, self._delivered_ms)
 
-    def erase(self, workspace: str, keys: Collection[str], until_ms: int) -> bool:
-        """Whether people are gone from what was written; not while a delivery is under way. Raises what the destination
-        raises."""
-        destination = self._destination
-        if not isinstance(destination, Erasing) or self._declared.workspace not in ("", workspace):
-            return True
+    def erase(
+        self, workspace: str, keys: Collection[str], until_ms: int, reached: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Takes people out of what was written, or of a piece of it; not while a delivery is under way. How far it came
+        (`base.ErasingInPieces`), None once they are gone. Raises what the destination raises."""
+        if not self.status().erases or self._declared.workspace not in ("", workspace):
+            return None
         if not self._lock.acquire(timeout=ERASE_SECONDS):
-            return False
+            return {**reached}
         try:
-            identities = [Identity(*key.split(":", 1)) for key in keys]
-            destination.erase(workspace, identities, moment(until_ms))
+            return self._erase(workspace, [Identity(*key.split(":", 1)) for key in keys], moment(until_ms), reached)
         finally:
             self._lock.release()
-        return True
+
+    def _erase(
+        self, workspace: str, identities: Sequence[Identity], until: datetime, reached: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        destination = self._destination
+        if isinstance(destination, ErasingInPieces):
+            return destination.erase_piece(workspace, identities, until, reached)
+        if isinstance(destination, Erasing):
+            destination.erase(workspace, identities, until)
+        return None
 
     def _loaded(self) -> dict[Lane, Position]:
         if self._at is None:
@@ -209,9 +220,9 @@ class Runner:
         # Between a receipt and its place in the log lie moments, for which the grace of a window is there.
         return max(now if oldest is None else min(now, oldest), self._newest[lane])
 
-    def _shares(self, lane: Lane, first: int, last: int) -> list[Share]:
-        window_ms = self._window_ms or 3_600_000
-        return shares_of(self._followed.store, lane, first, last, window_ms, self._declared.workspace)
+    def _shares(self, lane: Lane, first: int, last: int, sized: bool = False) -> list[Share]:
+        window_ms, ask = self._window_ms or 3_600_000, sizes_of if sized else shares_of
+        return ask(self._followed.store, lane, first, last, window_ms, self._declared.workspace)
 
     def _deliver(self, lane: Lane, planned: Planned) -> None:
         counted = [0]
@@ -228,16 +239,26 @@ class Runner:
         begin_ms = planned.begin_ms
         window = None if begin_ms is None else Window(begin_ms, self._window_ms)
         for start in range(planned.first, planned.last + 1, MOST_BLOCKS):
-            shares = self._shares(lane, start, min(planned.last, start + MOST_BLOCKS - 1))
+            shares = self._shares(lane, start, min(planned.last, start + MOST_BLOCKS - 1), sized=True)
             wanted = [share for share in shares if begin_ms is None or share.begin_ms == begin_ms]
             for first, last in planning.runs(wanted):
-                if self._ends.is_set():
-                    raise DeliveryError("headwater ends: it is delivered after the next start")
-                rows = rows_of(self._followed.store, lane, first, last, self._declared.workspace, window)
-                if len(rows) != sum(share.events for share in wanted if first <= share.block <= last):
+                run = [share for share in wanted if first <= share.block <= last]
+                left = sum(share.events for share in run)
+                for rows in self._rows(lane, run, window):
+                    if self._ends.is_set():
+                        raise DeliveryError("headwater ends: it is delivered after the next start")
+                    left -= len(rows)
+                    counted[0] += len(rows)
+                    yield events_of(rows)
+                if left:
                     raise DeliveryError("events were deleted while they were read: they are read again")
-                counted[0] += len(rows)
-                yield events_of(rows)
+
+    def _rows(self, lane: Lane, run: Sequence[Share], window: Window | None) -> Iterator[Sequence[Stored]]:
+        store, workspace, first, last = self._followed.store, self._declared.workspace, run[0].block, run[-1].block
+        if first == last and sum(share.bytes for share in run) > planning.MOST_BYTES:
+            yield from slices_of(store, lane, first, planning.MOST_BYTES, workspace, window)
+        else:
+            yield rows_of(store, lane, first, last, workspace, window)
 
     def _behind(self, lane: Lane) -> int:
         at = self._at

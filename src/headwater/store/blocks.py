@@ -4,7 +4,8 @@ A block never changes once it is committed, and blocks of a lane are numbered wi
 a reader has to keep. Only erasure and retention take events out.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -55,23 +56,56 @@ class Share(msgspec.Struct, frozen=True, gc=False):
     events: int
     newest_ms: int
     """When the latest of them came in."""
+    bytes: int = 0
+    """Of their data, where that was asked for."""
 
 
+_FIRST, _LAST = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 _decode = msgspec.json.Decoder(Stored).decode_lines
 
 
 def rows_of(
-    store: Store, lane: Lane, first: int, last: int, workspace: str = "", window: Window | None = None
+    store: Store,
+    lane: Lane,
+    first: int,
+    last: int,
+    workspace: str = "",
+    window: Window | None = None,
+    ids: tuple[str, str] = (_FIRST, _LAST),
 ) -> list[Stored]:
     """The rows of the blocks from `first` to `last`, both included, by block and id; of one workspace, if it is given,
-    and of one window. All at once: a block has up to 50,000."""
-    begin_ms, length_ms = window or (0, 0)
-    about = {"lane": lane.value, "first": first, "last": last, "workspace": workspace}
-    pieces = store.stream("block_rows", about | {"begin_ms": begin_ms, "window_ms": length_ms})
-    return _decode(b"".join(pieces))
+    of one window, and behind one id up to another. All at once: `sizes_of` tells how much that is."""
+    about = _about(lane, first, last, workspace, window) | {"after": ids[0], "upto": ids[1]}
+    return _decode(b"".join(store.stream("block_rows", about)))
+
+
+def slices_of(
+    store: Store, lane: Lane, block: int, most_bytes: int, workspace: str = "", window: Window | None = None
+) -> Iterator[list[Stored]]:
+    """The same of one block, in slices of about so many bytes of data."""
+    about = _about(lane, block, block, workspace, window) | {"block": block, "bytes": most_bytes}
+    after = _FIRST
+    for row in store.rows("block_slices", about):
+        yield rows_of(store, lane, block, block, workspace, window, (after, row["last"]))
+        after = row["last"]
 
 
 def shares_of(store: Store, lane: Lane, first: int, last: int, window_ms: int, workspace: str = "") -> list[Share]:
     """Which blocks have events, by block and window; those of `window_ms` begin at its multiples."""
+    return _shares("block_windows", store, lane, first, last, window_ms, workspace)
+
+
+def sizes_of(store: Store, lane: Lane, first: int, last: int, window_ms: int, workspace: str = "") -> list[Share]:
+    """The same, with their bytes; that takes as long as to read the events."""
+    return _shares("block_sizes", store, lane, first, last, window_ms, workspace)
+
+
+def _shares(query: str, store: Store, lane: Lane, first: int, last: int, window_ms: int, workspace: str) -> list[Share]:
     about = {"lane": lane.value, "first": first, "last": last, "workspace": workspace, "window_ms": window_ms}
-    return [Share(**row) for row in store.rows("block_windows", about)]
+    return [Share(**row) for row in store.rows(query, about)]
+
+
+def _about(lane: Lane, first: int, last: int, workspace: str, window: Window | None) -> dict[str, Any]:
+    begin_ms, length_ms = window or (0, 0)
+    about = {"lane": lane.value, "first": first, "last": last, "workspace": workspace}
+    return about | {"begin_ms": begin_ms, "window_ms": length_ms}

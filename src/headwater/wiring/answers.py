@@ -1,6 +1,8 @@
 """What an engine answers and what it does over what is stored, whatever it is stored in."""
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
@@ -54,6 +56,12 @@ from headwater.webhooks.sender import Sender
 from headwater.webhooks.sources import Changes, Finished, Rejections, Source
 from headwater.wiring import described
 
+DESTINATIONS_SECONDS = 5.0
+"""How long the end waits for what destinations are at. It need not: a delivery is written down before it is made, so it
+is made again after the next start; and whoever was replaced meanwhile cannot write down any more how far it is."""
+
+_logger = logging.getLogger(__name__)
+
 
 class Kept(NamedTuple):
     """Where things are, and who follows them."""
@@ -104,8 +112,11 @@ class Answers:
             ("jobs", self.jobs.run),
             ("webhooks", self._follower.run),
             ("deliveries", self._sender.run),
-            *self._kept.destinations.workers(),
         ]
+
+    def destinations(self) -> list[tuple[str, Callable[[threading.Event], None]]]:
+        """The same of what is not ours, so that it may hang."""
+        return self._kept.destinations.workers()
 
     def wake(self) -> None:
         self._kept.live.wake()
@@ -191,11 +202,14 @@ class Answers:
 
 @contextmanager
 def working(answers: Answers, *more: tuple[str, Callable[[threading.Event], None]]) -> Iterator[None]:
-    """Meanwhile a thread runs for each of the workers and of `more`."""
+    """Meanwhile a thread runs for each of the workers and of `more`. All of them have ended behind it, but for a
+    destination that hangs: that one ends with the process."""
     stop = threading.Event()
-    named = [*more, *answers.workers()]
-    workers = [threading.Thread(target=work, args=(stop,), name=name) for name, work in named]
-    for worker in workers:
+    workers = [threading.Thread(target=work, args=(stop,), name=name) for name, work in [*more, *answers.workers()]]
+    hanging = [
+        threading.Thread(target=work, args=(stop,), name=name, daemon=True) for name, work in answers.destinations()
+    ]
+    for worker in [*workers, *hanging]:
         worker.start()
     try:
         yield
@@ -204,3 +218,14 @@ def working(answers: Answers, *more: tuple[str, Callable[[threading.Event], None
         answers.wake()
         for worker in workers:
             worker.join()
+        _await(hanging, DESTINATIONS_SECONDS)
+
+
+def _await(threads: Sequence[threading.Thread], seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0, ends - time.monotonic()))
+        if thread.is_alive():
+            _logger.warning(
+                "%s hangs: it is not waited for; what it is at is done again after the next start", thread.name
+            )

@@ -137,11 +137,17 @@ class _Leader:
                 return
             _logger.info("this engine leads")
             with ExitStack() as stack:
-                self._lead(stack)
-                while leadership.leads() and not stop.wait(LOOK_SECONDS):
-                    pass
+                try:
+                    self._lead(stack)
+                    while leadership.leads() and not stop.wait(LOOK_SECONDS):
+                        pass
+                finally:
+                    self._end(stop)  # first: what closes with the stack may take a while
         except Exception:
             _logger.exception("this engine cannot lead")
+            self._end(stop)
+
+    def _end(self, stop: threading.Event) -> None:
         if not stop.is_set():
             self.lost = True
             self._serving.should_exit = True
