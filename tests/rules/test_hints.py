@@ -9,7 +9,7 @@ import pytest
 import headwater
 from headwater.dialects import DIALECTS
 from headwater.dialects.base import Fault, dotted
-from headwater.intake import _detail, schema_fault
+from headwater.misfits import detail_of, schema_fault
 from headwater.outcomes import Reason
 from headwater.rules.hints import CODES, hint_of, place_in
 from headwater.rules.schema import compile
@@ -75,7 +75,7 @@ def test_the_place_of_a_schema_violation(data: Any, place: str) -> None:
     schema = {**SCHEMA, "properties": {**SCHEMA["properties"], "id": {}}}
     faults = [schema_fault(0, "data", fault) for fault in compile(schema).faults(with_id)]
     assert faults
-    assert place_in(Reason.SCHEMA_VIOLATION, _detail(faults), "timestamp") == place
+    assert place_in(Reason.SCHEMA_VIOLATION, detail_of(faults), "timestamp") == place
     assert dotted(faults[0].path).removeprefix(".") == place
 
 
