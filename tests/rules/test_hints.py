@@ -20,7 +20,7 @@ SOURCES = Path(headwater.__file__).parent
 def codes_in_use() -> set[str]:
     """The codes of all faults that the sources make."""
     text = "".join(path.read_text() for folder in ("dialects", "web") for path in (SOURCES / folder).glob("*.py"))
-    text += (SOURCES / "intake.py").read_text()
+    text += "".join((SOURCES / name).read_text() for name in ("intake.py", "misfits.py", "shares.py"))
     made = re.findall(r'Fault\(\s*[\w.]+, \([^)]*\)?\)?, "(\w+)"', text)
     made += re.findall(r'fault\([\w".]+, "(\w+)"', text)
     made += re.findall(r'Fault\(\s*\w+, place, "(\w+)"', text)

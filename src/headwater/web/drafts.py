@@ -56,8 +56,9 @@ class ApprovalAnswer(BaseModel):
     signal: SignalAnswer
     replay: OutcomeAnswer | None = Field(description="What became of the events that waited; null: none was asked for.")
     pending: bool = Field(
+        examples=[False],
         description="Events of it that were acknowledged before are still to be stored, and were not replayed: replay "
-        "the reason `signal_draft` of this signal later, by POST /v1/rejected/replay. False where none was asked for."
+        "the reason `signal_draft` of this signal later, by POST /v1/rejected/replay. False where none was asked for.",
     )
 
 
