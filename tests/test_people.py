@@ -154,6 +154,34 @@ def test_one_number_named_by_very_many_is_a_shared_value(state: SqliteState) -> 
             each.unmerge(W, "phone:+10000000000", 1)
 
 
+def test_a_device_of_two_people_is_mended_by_a_cut_or_a_value_that_never_connects(state: SqliteState) -> None:
+    people = People(state)
+    put(state, people, link("anonymous:d", "email:a", 1))
+    people.unmerge(W, "anonymous:d", 1_000)
+    put(state, people, link("anonymous:d", "email:b", 2), link("anonymous:d", "user:b", 3))
+    for each in (people, People(state)):
+        assert each.connected(W, "anonymous:d") == ("anonymous:d", "email:b", "user:b")
+    put(state, people, link("anonymous:d", "user:guest", 4))
+    assert people.connected(W, "anonymous:d") == ("anonymous:d",) and people.shared(W, ["anonymous:d"])
+    people.configure(W, ["user:guest"], 100)
+    assert people.connected(W, "anonymous:d") == ("anonymous:d", "email:b", "user:b")
+    people.configure(W, [], 100)
+    assert people.connected(W, "anonymous:d") == ("anonymous:d",)
+    people.unsever(W, ["email:a"], 1_000)
+    people.configure(W, ["user:guest"], 100)
+    assert people.connected(W, "anonymous:d") == ("anonymous:d",), "the cut is forgotten"
+
+
+def test_a_number_that_turns_out_to_be_of_many_is_no_second_person(state: SqliteState) -> None:
+    people = People(state)
+    till = "phone:+10000000000"
+    put(state, people, *(link("anonymous:d", other) for other in ("phone:1", till)))
+    assert people.connected(W, "anonymous:d") == ("anonymous:d",)
+    put(state, people, *(link(till, f"email:{n}", n) for n in range(connect.MOST_LINKS)))
+    for each in (people, People(state)):
+        assert each.connected(W, "anonymous:d") == ("anonymous:d", "phone:1")
+
+
 def test_questions_do_not_wait_for_changes(state: SqliteState) -> None:
     people = People(state)
     put(state, people, link("email:a", "phone:1"))
@@ -219,6 +247,13 @@ class Machine(RuleBasedStateMachine):
         assert all(identity in each.pair for each in unmerged.severed)
         assert not set(before) <= set(self.people.connected(W, identity))
         assert set(before) <= {each for joined in unmerged.sets for each in joined}
+
+    @rule(concerned=st.sets(identities, max_size=3), ago=st.integers(0, 1))
+    def unsever(self, concerned: set[str], ago: int) -> None:
+        """As when somebody is erased."""
+        until = self.now - ago
+        self.people.unsever(W, concerned, until)
+        self.severed = {pair: ms for pair, ms in self.severed.items() if ms > until or not concerned.intersection(pair)}
 
     @rule(others=st.dictionaries(pairs, st.one_of(st.none(), st.none(), st.integers(0, 9)), max_size=8))
     def relink(self, others: dict[Pair, int | None]) -> None:

@@ -145,6 +145,22 @@ def test_why_the_others_do_not_pass(here: Replaying) -> None:
     assert (row["value"], row["reason"], row["replayed_ms"] > 0) == ("2", "", True)
 
 
+def test_events_of_an_archived_draft_count_for_the_signal_that_is_called_so_now(here: Replaying) -> None:
+    workspace = here.workspace()
+    draft = NewSignal(name="signup", slug="signup", type="event", rate_limit=None, draft=True)
+    here.catalog.ensure_signals(workspace, [draft])
+    _, (id_,) = here.parts.send(workspace, visit(0, reason=Reason.SIGNAL_DRAFT, signal="signup"), dialect="segment")
+    here.parts.drain()
+    here.catalog.archive_signal("test", workspace, "signup")
+    signal = here.catalog.create_signal("test", workspace, NewSignal(name="signup", slug="signed-up", type="event"))
+    assert here.run(workspace)[0].replayed == 1
+    here.parts.drain()
+    event = here.parts.insight.event(workspace, id_)
+    assert (event.signal, event.signal_id, event.status) == ("signed-up", signal.id, Status.PROCESSED)
+    assert [each.id for each in here.parts.insight.events(workspace, Filters(signal="signed-up")).data] == [str(id_)]
+    assert not here.parts.insight.events(workspace, Filters(signal="signup")).data
+
+
 def test_a_signal_that_refuses_what_does_not_fit(here: Replaying) -> None:
     strict = NewSignal(name="strict", type="event", enforcement="reject", schema=MOST)
     workspace = here.workspace(strict)

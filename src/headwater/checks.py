@@ -11,7 +11,7 @@ from headwater import clock
 from headwater.catalog.base import Definitions
 from headwater.dialects.base import Dialect, dotted
 from headwater.errors import NotFoundError, UnavailableError
-from headwater.intake import judged_data, schema_fault
+from headwater.misfits import judged_data, schema_fault
 from headwater.outcomes import Status
 from headwater.rules import schema as schemas
 from headwater.rules.schema import Fault

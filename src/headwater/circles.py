@@ -13,7 +13,8 @@ from headwater.rules.connect import (
     Pair,
     Reason,
     is_anonymous,
-    is_shared,
+    is_crowded,
+    is_device_of_many,
     join,
     pair_of,
     parts,
@@ -38,7 +39,9 @@ class Circles:
         self._before: dict[str, tuple[str, ...]] = {}  # what changed since `changes`, as it was then
         self._checked: set[Pair] = set()
         self._others = 0
-        self._devices: Counter[str] = Counter()  # links with devices that many share, at most, by the other identity
+        self._devices: dict[str, set[str]] = {}  # devices that many share, or did, by what is linked with them
+        self._crowded: set[str] = set()  # those of `shared` that have too many links
+        self._unsure: set[str] = set()  # devices whose links are to be looked at again
         self._linked: set[str] = (
             set()
         )  # devices that have a link: nearly all have one alone, and are looked up at a second
@@ -83,6 +86,8 @@ class Circles:
         if smaller:
             full = {joined[0] for joined in self._sets.values() if len(joined) > cap}
             self._reconsider(full - self._tangles.keys())
+        for identity in changed:
+            self._doubt(identity, self._links_of(identity, MOST_LINKS + 1))
         for identity in freed:
             for (a, b), first_ms in self._links(identity):
                 self._add(a, b, first_ms)
@@ -92,16 +97,17 @@ class Circles:
         """All severed pairs, and those that are new among them."""
         self.severed = severed
         self._count_others()
-        self._reconsider(identity for pair in fresh for identity in pair)
+        ends = {identity for pair in fresh for identity in pair}
+        self._unsure |= ends & self.shared
+        self._reconsider(ends)
         self._settle()
 
     def refresh(self, identities: Iterable[str]) -> set[str]:
         """What links these has changed, and not only grown. Returns all whose sets were made anew."""
         self._checked.clear()
         concerned = set(identities)
-        for identity in concerned & self.shared:
-            if not is_shared(identity, _others_of(identity, self._links_of(identity, MOST_LINKS + 1))):
-                self.shared.discard(identity)
+        for identity in concerned & (self.shared | self._crowded):
+            self._forget(identity)
         self._count_others()
         whole = self._reached(concerned)
         self._arrange(whole, self._among(whole))
@@ -161,6 +167,31 @@ class Circles:
 
     # --- values that many share -------------------------------------------------------------------------------------
 
+    def _doubt(self, identity: str, links: Iterable[tuple[Pair, int]]) -> None:
+        """Has the devices looked at again that are linked with this one, and itself if it is one: whether its links
+        count has changed. Those of a value of many never count."""
+        others = _others_of(identity, links)
+        if not is_crowded(others):
+            self._unsure.update(filter(is_anonymous, (identity, *others)))
+
+    def _forget(self, identity: str) -> None:
+        """That it is shared, if it is no more."""
+        found = list(self._links_of(identity, MOST_LINKS + 1))
+        if not is_crowded(found) and identity in self._crowded:
+            self._crowded.discard(identity)
+            self._doubt(identity, found)
+        if not self._is_shared(identity, found):
+            self.shared.discard(identity)
+
+    def _look_again(self, device: str) -> None:
+        """Whether a device is one of many, where that may have changed."""
+        was_shared = device in self.shared
+        self._forget(device)
+        found = self._links(device)
+        if was_shared and device not in self.shared:
+            for (a, b), first_ms in found:
+                self._add(a, b, first_ms)
+
     def _look_for_shared(self, pair: Pair) -> None:
         """Looks at the links of a pair's identities, where they can be too many."""
         doubtful = [each for each in pair if self._is_doubtful(each)]
@@ -170,7 +201,7 @@ class Circles:
             self._links(identity)
         for one, other in (pair, pair[::-1]):
             if other in self.shared and is_anonymous(other):
-                self._devices[one] += 1
+                self._devices.setdefault(one, set()).add(other)
         if len(self._checked) >= _CHECKED:
             self._checked.clear()
         self._checked.add(pair)
@@ -188,7 +219,7 @@ class Circles:
         """No fewer than the identity has, counting one that is just coming in."""
         tangle = self._tangles.get(identity)
         seen = tangle.degrees[identity] + 1 if tangle else len(self.of(identity))
-        return seen + self._others + self._devices[identity]
+        return seen + self._others + len(self._devices.get(identity, ()))
 
     def _links(self, identity: str) -> list[tuple[Pair, int]]:
         """All links of an identity; none if it is a shared value, which is seen to then."""
@@ -196,16 +227,30 @@ class Circles:
         others = _others_of(identity, found)
         if others and is_anonymous(identity):
             self._linked.add(identity)
-        if not is_shared(identity, others):
+        if not self._is_shared(identity, found):
             return found
-        if identity not in self.shared and identity not in self.never:
-            self.shared.add(identity)
-            if is_anonymous(identity):
-                self._devices.update(others)
-            else:
-                self._count_others()
-            self._reconsider((identity,))
+        if identity not in self.never:
+            self._share(identity, others)
         return []
+
+    def _is_shared(self, identity: str, links: Sequence[tuple[Pair, int]]) -> bool:
+        others = _others_of(identity, links)
+        return is_crowded(others) or is_device_of_many(identity, others, self.never, self.severed, self._crowded)
+
+    def _share(self, identity: str, others: Collection[str]) -> None:
+        """It is a value that many share, if that was not known."""
+        if is_crowded(others) and identity not in self._crowded:
+            self._crowded.add(identity)
+            self._unsure |= self._devices.get(identity, set())
+        if identity in self.shared:
+            return
+        self.shared.add(identity)
+        if is_anonymous(identity):
+            for other in others:
+                self._devices.setdefault(other, set()).add(identity)
+        else:
+            self._count_others()
+        self._reconsider((identity,))
 
     def _count_others(self) -> None:
         """Links of an identity that its set does not show, at most."""
@@ -285,8 +330,11 @@ class Circles:
             tangle.add(pair, first_ms)
 
     def _settle(self) -> None:
-        """Brings the sets of every tangle that changed up to date."""
-        while self._todo:
+        """Brings devices that are in doubt, and the sets of every tangle that changed, up to date."""
+        while self._todo or self._unsure:
+            if self._unsure:
+                self._look_again(self._unsure.pop())
+                continue
             tangle = self._todo.pop()
             if self._tangles.get(next(iter(tangle.identities))) is not tangle:
                 continue  # it became part of another, or fell apart

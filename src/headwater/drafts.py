@@ -4,14 +4,14 @@ What is built in is made in a workspace by the first event of it; a draft by the
 knows, where the workspace wants that, to wait for somebody's approval.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from headwater.catalog.base import Catalog, NewSignal
 from headwater.catalog.preset import BUILT_IN
 from headwater.dialects.base import Dialect
-from headwater.errors import InvalidError
+from headwater.errors import InvalidError, UnavailableError
 from headwater.events import Event
 from headwater.rules.names import check_name, slug_for, slug_is_valid
 from headwater.signals import Signal
@@ -49,21 +49,16 @@ class Drafts:
         wanted.signals[slug] = new
         return Signal("", workspace, slug, new.name, new.type, True, None, new.enforcement, draft=new.draft)
 
-    def make(
-        self, workspace: str, wanted: Wanted, events: Sequence[Event | None], signals: Sequence[Signal | None]
-    ) -> list[int]:
-        """Makes what these events want, and gives them their signals' ids. Returns the places of those whose signal
-        could not be made: somebody archived it in this moment. Raises UnavailableError."""
-        slugs = dict.fromkeys(signal.slug for signal in signals if signal is not None and not signal.id)
+    def make(self, workspace: str, wanted: Wanted, events: Iterable[Event]) -> None:
+        """Makes the signals that these events want, and gives them their ids. Raises UnavailableError; also when
+        somebody archived one in this moment: whoever sends the event again is told that nobody knows it."""
+        new = [event for event in events if not event.signal_id]
+        slugs = dict.fromkeys(event.signal for event in new)
         made = self._catalog.ensure_signals(workspace, [wanted.signals[slug] for slug in slugs]) if slugs else {}
-        left = []
-        for index, (event, signal) in enumerate(zip(events, signals, strict=True)):
-            if event is not None and signal is not None and not signal.id:
-                if signal.slug in made:
-                    event.signal_id = made[signal.slug].id
-                else:
-                    left.append(index)
-        return left
+        for event in new:
+            if event.signal not in made:
+                raise UnavailableError(f"the signal '{event.signal}' was archived in this moment")
+            event.signal_id = made[event.signal].id
 
     def _called(self, workspace: str, known: Mapping[str, Signal], sent: str) -> Signal | None:
         """By its name, of several the oldest; else by the slug that is made of the name."""

@@ -14,17 +14,19 @@ from headwater import clock
 from headwater.catalog.base import Catalog
 from headwater.claims.base import Hold
 from headwater.config import Windows
-from headwater.dialects.base import BodyError, Dialect, Fault, Limited, Limits, Receipt, Request, cut, dotted
+from headwater.dialects.base import BodyError, Dialect, Fault, Receipt, Request, cut
 from headwater.drafts import Drafts, Wanted
 from headwater.duplicates import Duplicates
+from headwater.errors import UnavailableError
 from headwater.events import Batch, Claim, Event, Lane, Part, event_ids, id_text, new_batch_id, received_ms
 from headwater.log.base import Appender, Reader
+from headwater.misfits import detail_of, judged_data, schema_fault
 from headwater.outcomes import Reason
 from headwater.quotas.base import Quotas
 from headwater.rules.lane import corrected, place
-from headwater.rules.quota import Grant, Want, reset_ms, window_of
-from headwater.rules.schema import Fault as SchemaFault
+from headwater.rules.quota import Grant, window_of
 from headwater.rules.values import path_of, value_of
+from headwater.shares import left_out, limits_of, share_out, wants_of
 from headwater.signals import Signal
 
 _MISSING = {"metric": Reason.METRIC_VALUE_MISSING, "state": Reason.STATE_VALUE_MISSING}
@@ -112,8 +114,6 @@ class Intake:
         faults = sorted(draft.faults, key=lambda fault: fault.index)
         if faults and (not order.lenient or not (draft := _without_faulty(draft)).events):
             return Refusal(faults)
-        if draft.wanted.signals and (left := self._make(draft)):
-            return Refusal(left)
         return await self._admit(draft, order, faults)
 
     def judge(self, workspace: str, dialect: Dialect, events: Sequence[Event]) -> list[Fault]:
@@ -150,11 +150,6 @@ class Intake:
             event.reason, event.detail = Reason.SIGNAL_DRAFT, f"'{signal.slug}' waits for approval"
         return signal
 
-    def _make(self, draft: Draft) -> list[Fault]:
-        """Makes the signals that its events want; the faults of those whose signal could not be made."""
-        left = self._drafts.make(draft.workspace, draft.wanted, draft.events, draft.signals)
-        return [_unknown(draft, draft.places[index], event) for index in left if (event := draft.events[index])]
-
     def _choose_version(self, draft: Draft) -> None:
         """The schema version it names is published; "latest" becomes a number (or null without a schema)."""
         for index, (event, signal) in enumerate(zip(draft.events, draft.signals, strict=True)):
@@ -187,7 +182,7 @@ class Intake:
         if signal.enforcement == "reject":
             draft.faults.extend(faults)
         else:
-            event.reason, event.detail = Reason.SCHEMA_VIOLATION, _detail(faults)
+            event.reason, event.detail = Reason.SCHEMA_VIOLATION, detail_of(faults)
 
     def _measure(self, draft: Draft) -> None:
         """What metrics and states measure is there; if not, the event is rejected, whatever the enforcement."""
@@ -216,20 +211,22 @@ class Intake:
                 draft.workspace, draft.dialect, draft.events, draft.signals, order.hold
             )
         rest = _only(draft, sorted_.rest) if sorted_ else draft
-        wants, whole = _wants(rest), draft.dialect.limits_whole and not order.lenient
+        wants, whole = wants_of(rest.signals), draft.dialect.limits_whole and not order.lenient
         window = self._quotas.window(draft.received_ms)
         grants = await self._quotas.grant(wants, window, whole) if wants else {}
-        limits = _limits(wants, grants, window) if wants else None
-        chosen, limited = _share_out(rest, wants, grants, whole)
+        limits = limits_of(wants, grants, window) if wants else None
+        chosen, limited = share_out(rest.events, rest.places, wants, grants, whole)
         batch = new_batch_id(draft.received_ms, order.seed)
         taken, repeated, claims = _number(rest, chosen, batch), frozenset[int](), tuple[Claim, ...]()
         try:
+            if taken and draft.wanted.signals:
+                self._make(draft, taken)
             parts = self._parts(rest, taken, chosen, order.backfill)
             if sorted_:
                 claims = sorted_.claims(chosen, taken)
                 taken, repeated, limited = sorted_.told(draft.events, draft.places, chosen, taken, limited)
             if order.lenient:
-                faults = _left_out(draft.dialect, faults, limited)
+                faults = left_out(draft.dialect, faults, limited)
             receipt = Receipt(id_text(batch) if chosen else "", taken, limited, limits, faults, repeated)
             if not taken:
                 return Admitted(receipt, None)
@@ -241,6 +238,13 @@ class Intake:
             raise
         stored = Batch(batch, draft.workspace, draft.dialect.name, parts, claims)
         return Admitted(receipt, self._store(stored, grants, window, order.hold))
+
+    def _make(self, draft: Draft, taken: Sequence[Event]) -> None:
+        """Makes the signals that these events want. As late as that, and not for a log that takes nothing: nothing is
+        to stay of a request that is not taken. Raises UnavailableError."""
+        if not (status := self._log.status()).ready:
+            raise UnavailableError(status.why)
+        self._drafts.make(draft.workspace, draft.wanted, taken)
 
     async def _store(self, batch: Batch, grants: Mapping[str, Grant], window: int, hold: Hold) -> None:
         if not batch.parts and not batch.claims:
@@ -308,47 +312,6 @@ def _data(draft: Draft, index: int) -> dict[str, Any]:
     return judged_data(draft.dialect, event.data)
 
 
-def judged_data(dialect: Dialect, data: dict[str, Any]) -> dict[str, Any]:
-    """What a schema sees of an event's data that came in this dialect."""
-    if dialect.nulls_absent and None in data.values():
-        return {key: value for key, value in data.items() if value is not None}
-    return data
-
-
-def _wants(draft: Draft) -> dict[str, Want]:
-    wants: dict[str, Want] = {}
-    for signal in draft.signals:
-        assert signal is not None
-        if signal.rate_limit is None:
-            continue
-        want = wants.get(signal.id)
-        if want is None:
-            wants[signal.id] = Want(signal.rate_limit, 1)
-        else:
-            want.count += 1
-    return wants
-
-
-def _share_out(
-    draft: Draft, wants: Mapping[str, Want], grants: Mapping[str, Grant], whole: bool
-) -> tuple[Sequence[int], list[Limited]]:
-    """Which events the grants cover, first come first served within the batch, and which they do not."""
-    left = {signal_id: grants[signal_id].count for signal_id, want in wants.items()}
-    over = {signal_id for signal_id, want in wants.items() if left[signal_id] < want.count}
-    if not over:
-        return range(len(draft.events)), []
-    chosen: list[int] = []
-    limited: list[Limited] = []
-    for index, event in enumerate(draft.events):
-        assert event is not None
-        if event.signal_id in over and (whole or not left[event.signal_id]):
-            limited.append(Limited(draft.places[index], event))
-        else:
-            chosen.append(index)
-            left[event.signal_id] = left.get(event.signal_id, 0) - 1
-    return ([] if whole else chosen), limited
-
-
 def _number(draft: Draft, chosen: Sequence[int], batch: bytes) -> list[Event]:
     """The chosen events, each with its id."""
     events = draft.events
@@ -375,22 +338,6 @@ def _only(draft: Draft, kept: Sequence[int]) -> Draft:
     )
 
 
-def _left_out(dialect: Dialect, faults: list[Fault], limited: list[Limited]) -> list[Fault]:
-    """What a lenient answer tells of: the faults, and what was over a limit where the dialect has no list for that."""
-    if dialect.limits_whole:
-        over = [Fault(each.index, (), "rate_limited", "is over the rate limit of its signal") for each in limited]
-        faults = sorted(faults + over, key=lambda fault: fault.index)
-    return faults
-
-
-def _limits(wants: Mapping[str, Want], grants: Mapping[str, Grant], window: int) -> Limits:
-    return Limits(
-        max(want.limit for want in wants.values()),
-        min(grant.remaining for grant in grants.values()),
-        reset_ms(window),
-    )
-
-
 def _part(lane: Lane, events: list[Event]) -> Part:
     times = [event.occurred_ms for event in events]
     try:
@@ -398,30 +345,6 @@ def _part(lane: Lane, events: list[Event]) -> Part:
     except RecursionError:
         raise BodyError("Request body is nested too deeply") from None
     return Part(lane, len(events), min(times), max(times), lines)  # type: ignore[type-var, arg-type]
-
-
-def schema_fault(index: int, properties: str, fault: SchemaFault) -> Fault:
-    """A fault as it is told about an event, whose data are in the field `properties`."""
-    return Fault(index, (properties, *fault.path), "schema", _words(fault))
-
-
-def _words(fault: SchemaFault) -> str:
-    if fault.kind == "required":
-        return "is required"
-    if fault.kind == "type":
-        return f"must be {_form(fault.expected)}"
-    return fault.message
-
-
-def _form(expected: object) -> str:
-    """JSON Schema's name of a type, or several, as one reads it."""
-    names = expected if isinstance(expected, list) else [expected]
-    return " or ".join(f"an {name}" if str(name)[0] in "aeiou" else f"a {name}" for name in map(str, names))
-
-
-def _detail(faults: list[Fault]) -> str:
-    """Up to ten faults as one line, kept with the rejected event."""
-    return "; ".join(f"{dotted(fault.path).removeprefix('.')} {cut(fault.text, 300)}" for fault in faults[:10])
 
 
 def taken_this_minute(reader: Reader, now_ms: int) -> Iterator[tuple[int, str, int]]:

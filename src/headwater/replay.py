@@ -314,11 +314,12 @@ def _part(lane: Lane, judged: Sequence[_Judged], now_ms: int) -> Part:
 
 
 def _line(judged: _Judged, now_ms: int) -> Line:
-    """What was sent stays as it was written down, byte for byte; what was found about it is new."""
+    """What was sent stays as it was written down, byte for byte; what was found about it is new, its signal too: in
+    some dialects a name may mean another one by now."""
     candidate, event = judged.candidate, judged.event
     return Line(
         candidate.event_id,
-        candidate.signal,
+        event.signal,
         event.signal_id,
         event.schema_version,
         candidate.occurred_ms,

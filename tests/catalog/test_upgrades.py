@@ -8,8 +8,9 @@ import apsw
 import pytest
 
 from catalog.older import GONE, KEY, SECRET, SIGNAL, WORKSPACE, make
-from headwater.catalog.base import Approval, Contents, NewSignal, WorkspaceChanges
+from headwater.catalog.base import Approval, NewSignal, WorkspaceChanges
 from headwater.catalog.database import VERSION
+from headwater.catalog.examined import Contents
 from headwater.catalog.reading import CatalogReader
 from headwater.catalog.sqlite import SqliteCatalog
 from headwater.catalog.view import SqliteCatalogView

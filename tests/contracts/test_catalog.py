@@ -17,13 +17,12 @@ from headwater.catalog.base import (
     WORKSPACE_SCOPES,
     Approval,
     Catalog,
-    Chain,
-    Examined,
     NewSignal,
     SignalChanges,
     WorkspaceChanges,
 )
 from headwater.catalog.credentials import load_secret, read_credentials
+from headwater.catalog.examined import Chain, Examined
 from headwater.catalog.postgres import PostgresCatalog
 from headwater.catalog.postgres_view import PostgresCatalogView
 from headwater.catalog.preset import ECOMMERCE

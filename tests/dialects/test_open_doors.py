@@ -173,6 +173,46 @@ def test_headers_that_contradict_the_body() -> None:
         CLOUD.open("/v1/cloudevents", {b"ce-specversion": b"1.0", b"ce-id": b"%ff"}, b"{}")
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (b'"A"', "A"),
+        (rb'"a\"b\\c"', r'a"b\c'),
+        (b'"Euro%20%E2%82%AC %22"', 'Euro \u20ac "'),
+        (b'""A"', '""A"'),
+        (b'"', '"'),
+        (b'a"b"', 'a"b"'),
+    ],
+)
+def test_an_attribute_in_quotes(sent: bytes, read: str) -> None:
+    headers = {b"ce-specversion": b'"1.0"', b"ce-id": sent, b"ce-source": b"/s", b"ce-type": b"t"}
+    (event,) = CLOUD.decode(CLOUD.open("/v1/cloudevents", headers, b"").body, True, None).events
+    assert event is not None and event.reference == f"/s {read}"
+
+
+@pytest.mark.parametrize(
+    ("subject", "identity"),
+    [
+        ("MAILTO:A@b.de", "email:a@b.de"),
+        ("Tel:+19494572000", "phone:+19494572000"),
+        ("Order:1", "Order:1"),
+        ("URN:x:1", "subject:URN:x:1"),
+    ],
+)
+def test_a_scheme_is_the_same_in_capitals(subject: str, identity: str) -> None:
+    sent = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "subject": subject}
+    (event,) = CLOUD.decode(json.dumps(sent).encode(), True, None).events
+    assert event is not None and event.identities == (identity,)
+
+
+@pytest.mark.parametrize("field", ["userId", "anonymousId", "groupId", "messageId"])
+def test_an_id_that_is_a_number_is_bounded_like_any_other(field: str) -> None:
+    message = {"userId": "u", "groupId": "g", field: "DIGITS"}
+    for digits, faults in ((1024, []), (1025, [(field,)]), (3000, [(field,)])):
+        body = json.dumps(message).replace('"DIGITS"', "9" * digits)
+        assert [fault.path for fault in SEGMENT.decode(body.encode(), True, None, "group").faults] == faults
+
+
 @given(st.dictionaries(st.sampled_from("abcd"), values), st.dictionaries(st.sampled_from("abcd"), values))
 def test_nothing_is_lost_beside_a_property(properties: dict[str, Any], own: dict[str, Any]) -> None:
     for aside in ("d", "e"):

@@ -75,6 +75,19 @@ def test_a_device_of_two_people_connects_neither_of_them() -> None:
     assert settle({pair_of("email:a", device): 0, pair_of("phone:1", device): 0}, (), (), 100).sets
 
 
+def test_what_connects_nobody_makes_no_device_one_of_two_people() -> None:
+    """So what an operator cut, or said to be nobody's, mends it; and a till's number is no second person."""
+    device, till = "anonymous:d", "phone:0"
+    links = {pair_of("user:1", device): 0, pair_of("user:2", device): 9}
+    joined = ((device, "user:1"),)
+    assert settle(links, (), (), 100).sets == ()
+    assert settle(links, (), {pair_of("user:2", device)}, 100).sets == joined
+    found = settle(links, {"user:2"}, (), 100)
+    assert found.sets == joined and found.apart == {pair_of("user:2", device): Reason.NEVER_CONNECT}
+    many = star(1_001) | {pair_of(device, till): 0, pair_of(device, "phone:5"): 1}
+    assert settle(many, (), (), 100).sets == ((device, "phone:5"),)
+
+
 def test_what_is_too_large_to_be_a_person_is_nobody() -> None:
     chain = {pair_of(f"i:{n:05}", f"i:{n + 1:05}"): n for n in range(connect.MOST_IDENTITIES)}
     found = settle(chain, (), (), 100)

@@ -9,7 +9,7 @@ import pytest
 import headwater
 from headwater.dialects import DIALECTS
 from headwater.dialects.base import Fault, dotted
-from headwater.intake import _detail, schema_fault
+from headwater.misfits import detail_of, schema_fault
 from headwater.outcomes import Reason
 from headwater.rules.hints import CODES, hint_of, place_in
 from headwater.rules.schema import compile
@@ -20,7 +20,7 @@ SOURCES = Path(headwater.__file__).parent
 def codes_in_use() -> set[str]:
     """The codes of all faults that the sources make."""
     text = "".join(path.read_text() for folder in ("dialects", "web") for path in (SOURCES / folder).glob("*.py"))
-    text += (SOURCES / "intake.py").read_text()
+    text += "".join((SOURCES / name).read_text() for name in ("intake.py", "misfits.py", "shares.py"))
     made = re.findall(r'Fault\(\s*[\w.]+, \([^)]*\)?\)?, "(\w+)"', text)
     made += re.findall(r'fault\([\w".]+, "(\w+)"', text)
     made += re.findall(r'Fault\(\s*\w+, place, "(\w+)"', text)
@@ -75,7 +75,7 @@ def test_the_place_of_a_schema_violation(data: Any, place: str) -> None:
     schema = {**SCHEMA, "properties": {**SCHEMA["properties"], "id": {}}}
     faults = [schema_fault(0, "data", fault) for fault in compile(schema).faults(with_id)]
     assert faults
-    assert place_in(Reason.SCHEMA_VIOLATION, _detail(faults), "timestamp") == place
+    assert place_in(Reason.SCHEMA_VIOLATION, detail_of(faults), "timestamp") == place
     assert dotted(faults[0].path).removeprefix(".") == place
 
 

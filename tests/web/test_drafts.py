@@ -143,6 +143,18 @@ def test_a_refused_request_makes_none(drafting: Workspace) -> None:
     assert drafts(client) == ["new"]
 
 
+def test_a_request_over_a_limit_makes_none(drafting: Workspace) -> None:
+    client = drafting.client
+    client.post("/v1/signals", json={"name": "rare", "type": "event", "rate_limit": 1}).raise_for_status()
+    sent = [{"type": "track", "userId": "ada", "event": each} for each in ("rare", "rare", "new")]
+    for _ in range(2):
+        answer = client.post("/v1/batch", json={"batch": [*sent, {"type": "screen", "userId": "ada"}]})
+        assert answer.status_code == 429
+    assert drafts(client) == [] and client.get("/v1/signals/screen").status_code == 404
+    lenient = track(client, "rare", "new")
+    assert lenient.status_code == 200 and drafts(client) == ["new"], "nothing of the limit was used up"
+
+
 def test_they_are_bounded(drafting: Workspace) -> None:
     client = drafting.client
     for start in range(0, MOST_DRAFTS, 100):

@@ -68,6 +68,32 @@ def test_more_than_a_hundred_are_refused_whole(workspace: Workspace) -> None:
     assert count(client, 200) == 200
 
 
+def test_an_attribute_is_told_once(workspace: Workspace) -> None:
+    """Which of two ids is meant nobody knows."""
+    client = workspace.client
+    client.post("/v1/signals", json={"name": "t", "type": "event"}).raise_for_status()
+    attributes = [("ce-specversion", "1.0"), ("ce-type", "t"), ("ce-source", "/s"), ("ce-id", '"A"')]
+    assert client.post("/v1/cloudevents", headers=attributes).status_code == 200
+    assert [each["reference"] for each in client.get("/v1/events").json()["data"]] == ["/s A"]
+    twice = client.post("/v1/cloudevents", headers=[*attributes, ("ce-id", "B")])
+    assert (twice.status_code, twice.json()["detail"]) == (400, "Duplicate header ce-id")
+
+
+def test_a_message_that_comes_again_is_not_rejected_again(workspace: Workspace) -> None:
+    client = workspace.client
+    client.patch("/v1/workspace", json={"unknown_signals": "draft"}).raise_for_status()
+
+    def rejected() -> int:
+        text = httpx.get(f"{workspace.server.url}/metrics", trust_env=False).text
+        name = 'headwater_ingest_rejected_events_total{reason="signal_draft"} '
+        return int(float(next(line for line in text.splitlines() if line.startswith(name)).removeprefix(name)))
+
+    before, message = rejected(), {"type": "track", "event": "New", "userId": "ada", "messageId": "m"}
+    for _ in range(2):
+        assert client.post("/v1/batch", json={"batch": [message, message]}).status_code == 200
+    assert rejected() == before + 1
+
+
 def test_large_and_inflated_bodies(workspace: Workspace) -> None:
     client = workspace.client
     body = json.dumps({"batch": [page(1)]}).encode()

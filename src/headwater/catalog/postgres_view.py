@@ -8,7 +8,7 @@ import msgspec
 import psycopg
 
 from headwater.catalog import chain
-from headwater.catalog.base import Chain, Contents
+from headwater.catalog.examined import Chain, Contents
 from headwater.catalog.following import NotYetError, moment
 from headwater.catalog.postgres_database import VERSION, PostgresTables
 from headwater.errors import CorruptionError, StartError
@@ -16,8 +16,8 @@ from headwater.postgres import connected, told
 
 
 class PostgresCatalogView:
-    """`catalog.base.Examined`. Raises StartError for a catalog that an older or newer headwater wrote, or that cannot
-    be reached."""
+    """`catalog.examined.Examined`. Raises StartError for a catalog that an older or newer headwater wrote, or that
+    cannot be reached."""
 
     reads: ClassVar[int] = VERSION
     """The newest version."""

@@ -8,14 +8,14 @@ from typing import ClassVar
 import msgspec
 
 from headwater.catalog import chain
-from headwater.catalog.base import Chain, Contents
 from headwater.catalog.database import VERSION, Tables
+from headwater.catalog.examined import Chain, Contents
 from headwater.errors import CorruptionError, StartError
 from headwater.readonly import faults_of, look_at, told
 
 
 class SqliteCatalogView:
-    """`catalog.base.Examined`; `scratch` as `readonly.look_at` has it.
+    """`catalog.examined.Examined`; `scratch` as `readonly.look_at` has it.
 
     Raises StartError for a file that an older or newer headwater wrote.
     """

@@ -164,7 +164,14 @@ def approve(
     fields = {"name": name, "type": type_, "enforcement": enforcement, "aggregation": aggregation, "period": period}
     body: dict[str, Any] = {key: each for key, each in (fields | {"value": value}).items() if each}
     body |= {"replay": replay} | _kept(rate_limit, None, None)
-    print_record(api.call("POST", f"{_path(slug)}/approve", body), as_json)
+    done = api.call("POST", f"{_path(slug)}/approve", body)
+    print_record(done, as_json)
+    if done["pending"]:
+        typer.echo(
+            "Events of it are still to be stored, and were not taken. Later:\n"
+            f"  headwater rejected replay --reason signal_draft --signal {slug}",
+            err=True,
+        )
 
 
 @app.command()

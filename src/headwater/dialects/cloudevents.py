@@ -191,7 +191,7 @@ def _identity(fields: Fields, source: str | None, region: str | None) -> str | N
     if found is None or found[1].lower() in _NO_TYPES:
         contact = phone_identity(subject) if subject.startswith("+") else email_identity(subject)
         return contact or f"subject:{subject}"
-    type_ = _SCHEMES.get(found[1], found[1])
+    type_ = _SCHEMES.get(found[1].lower(), found[1])
     key = identity(type_, found[2], region)
     if key is None:
         form = "an e-mail address" if type_ == "email" else "a phone number in E.164 form, such as +19494572000"

@@ -44,9 +44,13 @@ class Fields:
     def id(self, field: str, *, required: bool = False) -> str | None:
         """The same, or a whole number, which is meant as its digits."""
         value = self.item.get(field)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        return self.text(field, required=required)
+        if not isinstance(value, int) or isinstance(value, bool):
+            return self.text(field, required=required)
+        digits = str(value)
+        if len(digits) > MAX_ID:
+            self.fault(field, "value", f"must be at most {MAX_ID} characters")
+            return None
+        return digits
 
     def object(self, field: str) -> dict[str, Any]:
         """An object; none is an empty one."""

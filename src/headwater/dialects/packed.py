@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -12,6 +13,8 @@ from headwater.dialects import strict
 from headwater.dialects.base import BodyError
 
 _PREFIX = b"ce-"
+_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(rb"\\(.)")
 
 
 def packed(headers: Mapping[bytes, bytes], content: str, body: bytes) -> bytes:
@@ -39,7 +42,10 @@ def _is_ce(name: bytes) -> bool:
 
 
 def _text(value: bytes) -> str:
-    """A header's value: percent-encoded UTF-8, as the HTTP binding has it."""
+    """A header's value: percent-encoded UTF-8, perhaps as a quoted string (RFC 9110, 5.6.4), as the HTTP binding has
+    it."""
+    if quoted := _QUOTED.fullmatch(value):
+        value = _ESCAPED.sub(rb"\1", quoted[1])
     try:
         return unquote_to_bytes(value).decode()
     except UnicodeDecodeError:

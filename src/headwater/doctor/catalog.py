@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from headwater.catalog.base import Chain, Contents, Credentials, Key
+from headwater.catalog.base import Credentials, Key
+from headwater.catalog.examined import Chain, Contents
 from headwater.catalog.preset import PRESETS
 from headwater.doctor.report import Check, fault, ok, some, unchecked, warning
 from headwater.errors import InvalidError

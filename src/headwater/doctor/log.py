@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from headwater.catalog.base import Contents
+from headwater.catalog.examined import Contents
 from headwater.doctor.report import Check, fault, ok, some, unchecked, warning
 from headwater.doctor.walk import Name, Walk
 from headwater.events import Lane, received_ms

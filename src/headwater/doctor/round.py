@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from headwater import clock
-from headwater.catalog import base as catalog_base
-from headwater.catalog.base import Contents
+from headwater.catalog import examined as catalog_examined
 from headwater.catalog.credentials import read_credentials
+from headwater.catalog.examined import Contents
 from headwater.config import Settings
 from headwater.doctor import catalog, claims, cohorts, destinations, host, log, state, store, webhooks
 from headwater.doctor.report import Check, Tell, Verdict, fault, ok, unchecked, warning
@@ -55,7 +55,7 @@ class Patient(msgspec.Struct, frozen=True):
     """Bytes of disk below which the gateway refuses events."""
     dialects: Collection[str]
     reader: Reader
-    catalog: catalog_base.Examined | HeadwaterError
+    catalog: catalog_examined.Examined | HeadwaterError
     state: state_base.Examined | HeadwaterError
     store: store_base.Examined | HeadwaterError
     gateway: int | None

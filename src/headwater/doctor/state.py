@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from headwater.catalog.base import Contents
+from headwater.catalog.examined import Contents
 from headwater.doctor.report import Check, fault, ok, some, unchecked, warning
 from headwater.errors import CorruptionError
 from headwater.events import Lane

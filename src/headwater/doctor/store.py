@@ -5,7 +5,7 @@ from itertools import groupby, islice
 
 import msgspec
 
-from headwater.catalog.base import Contents
+from headwater.catalog.examined import Contents
 from headwater.doctor.log import RESTORE_CATALOG, unknown_names
 from headwater.doctor.report import Check, Tell, fault, ok, some, unchecked, warning
 from headwater.doctor.walk import Ahead, Fact, Name, Stored

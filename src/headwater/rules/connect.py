@@ -32,7 +32,7 @@ class Reason(StrEnum):
     SEVERED = "severed"
     """The two were cut apart."""
     SHARED_VALUE = "shared_value"
-    """One of its identities has more than MOST_LINKS links, or is a device of several people (`is_shared`)."""
+    """One of its identities has more than MOST_LINKS links, or is a device of several people (`is_device_of_many`)."""
     PROFILE_FULL = "profile_full"
     """The profile would have more identities than the workspace allows."""
 
@@ -124,7 +124,10 @@ def settle(links: Mapping[Pair, int], never: Collection[str], severed: Collectio
     for a, b in links:
         linked.setdefault(a, []).append(b)
         linked.setdefault(b, []).append(a)
-    shared = {identity for identity, others in linked.items() if is_shared(identity, others)}
+    crowded = {identity for identity, others in linked.items() if is_crowded(others)}
+    shared = crowded | {
+        each for each, others in linked.items() if is_device_of_many(each, others, never, severed, crowded)
+    }
     apart = {pair: reason for pair in links if (reason := refusal(pair, never, severed, shared))}
     sets: list[tuple[str, ...]] = []
     left = {pair: first_ms for pair, first_ms in links.items() if pair not in apart}
@@ -152,15 +155,29 @@ def is_anonymous(identity: str) -> bool:
     return identity.startswith(_ANONYMOUS)
 
 
-def is_shared(identity: str, others: Collection[str]) -> bool:
-    """Whether an identity that is linked with these is a value of many: of more than MOST_LINKS or, of a device, of two
-    that are of one type. Two users, or two e-mail addresses, are two people at one browser until something else says
-    that they are one; to make them one by mistake is worse than to leave a device's events to itself."""
-    if len(others) > MOST_LINKS:
-        return True
-    if not is_anonymous(identity) or len(others) < 2:
+def is_crowded(others: Collection[object]) -> bool:
+    """Whether what is linked with these is a value of many."""
+    return len(others) > MOST_LINKS
+
+
+def is_device_of_many(
+    identity: str,
+    others: Collection[str],
+    never: Collection[str],
+    severed: Collection[Pair],
+    crowded: Collection[str],
+) -> bool:
+    """Whether an identity that is linked with `others` is a device of several people: of two that are of one type. Two
+    users, or two e-mail addresses, are two people at one browser until something else says that they are one; to make
+    them one by mistake is worse than to leave a device's events to itself.
+
+    Links that connect nobody anyway do not count: what an operator cut, or names as a value that never connects, is
+    mended by that. `crowded`: the values of many.
+    """
+    if len(others) < 2 or not is_anonymous(identity):
         return False
-    types = [other.partition(":")[0] for other in others]
+    free = [other for other in others if not refusal(pair_of(identity, other), never, severed, crowded)]
+    types = [other.partition(":")[0] for other in free]
     return len(set(types)) < len(types)
 
 

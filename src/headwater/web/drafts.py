@@ -55,6 +55,11 @@ class ApprovalBody(Body):
 class ApprovalAnswer(BaseModel):
     signal: SignalAnswer
     replay: OutcomeAnswer | None = Field(description="What became of the events that waited; null: none was asked for.")
+    pending: bool = Field(
+        examples=[False],
+        description="Events of it that were acknowledged before are still to be stored, and were not replayed: replay "
+        "the reason `signal_draft` of this signal later, by POST /v1/rejected/replay. False where none was asked for.",
+    )
 
 
 def changing(catalog: Catalog, replay: Runs, post: Ask, get: Get, change: Change = at_once) -> APIRouter:
@@ -68,20 +73,20 @@ def changing(catalog: Catalog, replay: Runs, post: Ask, get: Get, change: Change
     )
     async def approve(who: Admin, slug: str, body: ApprovalBody | None = None) -> ApprovalAnswer:
         """Its next event counts. Those that waited are judged anew, and those that pass keep their ids; they go to the
-        lane that takes them now. After a 503 the signal is approved: replay what is left by POST /v1/rejected/replay
-        with the reason `signal_draft`. 409: it is no draft. The body may be empty."""
+        lane that takes them now. After a 503, and where `pending` is true, the signal is approved: replay what is left
+        by POST /v1/rejected/replay with the reason `signal_draft`. 409: it is no draft. The body may be empty."""
         body = body or ApprovalBody()
         changes = Approval(**_asked(body))
         signal = await change(lambda: catalog.approve_signal(who.actor, who.workspace, slug, changes))
         if not body.replay:
-            return ApprovalAnswer(signal=SignalAnswer.of(signal), replay=None)
-        await _stored(get, who, slug)
+            return ApprovalAnswer(signal=SignalAnswer.of(signal), replay=None, pending=False)
+        pending = not await _stored(get, who, slug)
         which = Refused(reason=Reason.SIGNAL_DRAFT, signal=slug)
         outcome = await replay.run(Order(workspace=who.workspace, which=which), source_of(post, who, which))
         if outcome.replayed:
             catalog.note(who.actor, who.workspace, REPLAYED, f"{outcome.replayed} events")
         told = OutcomeAnswer.model_validate(msgspec.to_builtins(outcome))
-        return ApprovalAnswer(signal=SignalAnswer.of(signal), replay=told)
+        return ApprovalAnswer(signal=SignalAnswer.of(signal), replay=told, pending=pending)
 
     return routes
 
@@ -91,15 +96,17 @@ def _asked(body: ApprovalBody) -> dict[str, Any]:
     return asked | {field: getattr(body, field) for field in MAY_BE_NULL & body.model_fields_set}
 
 
-async def _stored(get: Get, who: Principal, slug: str) -> None:
-    """Returns when the engine has stored all events of the signal that were acknowledged before, or some seconds later:
-    whatever is not stored then stays rejected, and can be replayed. Raises UnavailableError."""
+async def _stored(get: Get, who: Principal, slug: str) -> bool:
+    """Whether the engine has stored all events of the signal that were acknowledged before; it is given some seconds.
+    Whatever is not stored then will be rejected, and can be replayed. Raises UnavailableError."""
     asked = "/v1/events?" + urlencode({"signal": slug, "status": "pending", "limit": 1})
     until = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < until:
+    while True:
         answer = await get(asked, who, FRESH)
         if answer.is_error:
             raise UnavailableError("the engine cannot say which events are rejected")
         if not answer.json()["data"]:
-            return
+            return True
+        if time.monotonic() >= until:
+            return False
         await asyncio.sleep(_LOOK_SECONDS)

@@ -11,6 +11,8 @@ Headers = list[tuple[bytes, bytes]]
 
 _SINGLE = (b"host", b"authorization", b"content-length", b"transfer-encoding")
 """Headers of which there may be one line only: a proxy in front might believe another than we do."""
+_ATTRIBUTE = b"ce-"
+"""How those begin that hold a CloudEvent's attributes: each has one value."""
 
 _HOST = re.compile(rb"(?:\[[0-9a-f:.]+\]|(?:[a-z0-9._~!$&'()*+,;=-]|%[0-9a-f]{2})+)(?::[0-9]{0,5})?", re.I)
 """RFC 3986: host and port, without a user."""
@@ -63,7 +65,8 @@ def size(target: bytes, headers: Headers) -> int:
 def repeated(headers: Headers) -> str:
     """The first header with several lines that must have one; empty when there is none."""
     names = [name for name, _ in headers]
-    return next((name.decode() for name in _SINGLE if names.count(name) > 1), "")
+    single = (name for name in names if name in _SINGLE or name.startswith(_ATTRIBUTE))
+    return next((name.decode() for name in single if names.count(name) > 1), "")
 
 
 def join(headers: Headers) -> dict[bytes, bytes]:

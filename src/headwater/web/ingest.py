@@ -202,8 +202,9 @@ def _told(dialect: Dialect, single: bool, request: Request, admitted: Admitted) 
     receipt = admitted.receipt
     if admitted.durable is not None:
         answer = dialect.encode(request, receipt, single)
-        reasons = [event.reason for event in receipt.taken if event.reason]
-        return Told(answer, receipt.batch, len(receipt.taken) - len(receipt.repeated), admitted.durable, reasons)
+        fresh = [event for index, event in enumerate(receipt.taken) if index not in receipt.repeated]
+        reasons = [event.reason for event in fresh if event.reason]
+        return Told(answer, receipt.batch, len(fresh), admitted.durable, reasons)
     seconds = (receipt.limits.reset_ms - clock.now_ms()) / 1000 if receipt.limits else 1
     return Told(_later(dialect.over_limit(receipt), max(math.ceil(seconds), 1)))
 

@@ -22,9 +22,11 @@ export function Approval({ signal }: { signal: Signal }) {
   const taken = approve.data?.replay;
   if (!signal.draft) {
     if (!taken) return null;
+    const pending = approve.data?.pending;
     return (
-      <Alert color="teal" p="sm" role="status">
+      <Alert color={pending ? "yellow" : "teal"} p="sm" role="status">
         Approved. {count(taken.replayed)} of {count(taken.matched)} events that waited were taken.
+        {pending && " Further ones are still to be stored: replay them later, on the page Rejected."}
       </Alert>
     );
   }
