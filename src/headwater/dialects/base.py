@@ -168,6 +168,12 @@ class Dialect(Protocol):
         """429: nothing was taken."""
 
 
+def whole_limit(receipt: Receipt) -> str:
+    """What a 429 says where a request is refused as a whole."""
+    slugs = dict.fromkeys(over.event.signal for over in receipt.limited)
+    return f"Rate limit exceeded for {', '.join(slugs)}, nothing was stored"
+
+
 MAX_FAULTS = 100
 """Faults told in one answer."""
 

@@ -26,6 +26,7 @@ from headwater.dialects.base import (
     dotted,
     render,
     verdicts,
+    whole_limit,
 )
 from headwater.events import MAX_BATCH, Event
 from headwater.rules.identity import contact_identities, email_identity, phone_identity
@@ -126,8 +127,7 @@ class Bik:
         return _answer(status, [_Error(message or _USUAL.get(status, "Error"), path=path or UNSET)])
 
     def over_limit(self, receipt: Receipt) -> Answer:
-        slugs = dict.fromkeys(over.event.signal for over in receipt.limited)
-        return self.error(429, f"Rate limit exceeded for {', '.join(slugs)}, nothing was stored")
+        return self.error(429, whole_limit(receipt))
 
 
 def _verdicts(request: Request, faults: Sequence[Fault]) -> list[Verdict]:

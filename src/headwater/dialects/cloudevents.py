@@ -13,7 +13,18 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from headwater.dialects import strict
-from headwater.dialects.base import Answer, BodyError, Fault, Posted, Receipt, Request, Verdict, render, verdicts
+from headwater.dialects.base import (
+    Answer,
+    BodyError,
+    Fault,
+    Posted,
+    Receipt,
+    Request,
+    Verdict,
+    render,
+    verdicts,
+    whole_limit,
+)
 from headwater.dialects.fields import Fields, beside
 from headwater.dialects.packed import decoded, packed
 from headwater.events import MAX_BATCH, Event
@@ -118,8 +129,7 @@ class CloudEvents:
         return _problem(status, message or _USUAL.get(status, "Error"), path)
 
     def over_limit(self, receipt: Receipt) -> Answer:
-        slugs = dict.fromkeys(over.event.signal for over in receipt.limited)
-        return self.error(429, f"Rate limit exceeded for {', '.join(slugs)}, nothing was stored")
+        return self.error(429, whole_limit(receipt))
 
 
 def _problem(status: int, detail: str, path: str, errors: list[Verdict] | UnsetType = UNSET) -> Answer:

@@ -13,7 +13,18 @@ from msgspec import UNSET, UnsetType
 
 from headwater.clock import parse_iso
 from headwater.dialects import strict
-from headwater.dialects.base import Answer, BodyError, Fault, Posted, Receipt, Request, Verdict, render, verdicts
+from headwater.dialects.base import (
+    Answer,
+    BodyError,
+    Fault,
+    Posted,
+    Receipt,
+    Request,
+    Verdict,
+    render,
+    verdicts,
+    whole_limit,
+)
 from headwater.dialects.fields import Fields, beside
 from headwater.events import MAX_BATCH, Event
 from headwater.rules.identity import email_identity, phone_identity
@@ -107,8 +118,7 @@ class Segment:
         return _refused(status, message or _USUAL.get(status, "Error"), path)
 
     def over_limit(self, receipt: Receipt) -> Answer:
-        slugs = dict.fromkeys(over.event.signal for over in receipt.limited)
-        return self.error(429, f"Rate limit exceeded for {', '.join(slugs)}, nothing was stored")
+        return self.error(429, whole_limit(receipt))
 
 
 def _refused(status: int, message: str, path: str, errors: list[Verdict] | UnsetType = UNSET) -> Answer:
