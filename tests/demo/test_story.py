@@ -147,7 +147,8 @@ def test_only_what_is_wrong_on_purpose_lacks_its_value(told: list[Sent]) -> None
 def test_some_is_wrong_in_every_way() -> None:
     wrong = Counter(sent.wrong for sent in story(100_000, END))
     assert 97_500 < wrong.pop(None) < 99_500
-    assert set(wrong) == set(Reason) and min(wrong.values()) >= 10
+    # All but one: the story makes all its signals, and names no other.
+    assert set(wrong) == set(Reason) - {Reason.SIGNAL_DRAFT} and min(wrong.values()) >= 10
 
 
 def test_some_people_come_together_by_their_orders(told: list[Sent]) -> None:
