@@ -55,7 +55,7 @@ def imported(server: Server, file: Path, dead: random.Random, kill_server: bool)
                 before = state.stat().st_size if state.exists() else 0
                 while process.poll() is None and (not state.exists() or state.stat().st_size == before):
                     time.sleep(0.01)
-                time.sleep(dead.random() * 0.3)
+                time.sleep(dead.random() * 0.1)  # a fraction of what the whole takes
                 if process.poll() is None:
                     process.kill()
                     kills += 1
