@@ -91,7 +91,7 @@ def kills_at_random(server: Server, tmp_path: Path, name: str, rows: int, kill_s
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["events.ndjson", "events.csv"])
 def test_an_import_killed_on_the_way(fresh_server: Server, tmp_path: Path, name: str) -> None:
-    kills_at_random(fresh_server, tmp_path, name, 60_000, kill_server=False)
+    kills_at_random(fresh_server, tmp_path, name, 150_000, kill_server=False)
 
 
 @pytest.mark.torture
