@@ -145,6 +145,21 @@ async def test_whoever_closes_later_hears_what_became_of_it(lost: bool) -> None:
 
 
 @in_loop
+async def test_a_close_that_was_cut_short_is_ended_by_the_next() -> None:
+    fake = FakeHeadwater()
+    sender = client(fake)
+    await sender.track(visit())
+    assert await sender.flush()
+    closing = asyncio.create_task(sender.close())
+    while not sender._stopped:  # noqa: ASYNC110  # the very moment is wanted
+        await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert await sender.close() and sender._http.is_closed
+
+
+@in_loop
 async def test_close_leaves_alone_what_was_about_to_be_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -289,6 +289,29 @@ def test_whoever_closes_later_hears_what_became_of_it(lost: bool) -> None:
     assert said == [not lost] * 3 and [each.reason for each in told] == ["closed"] * lost
 
 
+def test_a_callback_may_close_too() -> None:
+    fake, said = FakeHeadwater(), list[bool]()
+    fake.fail(503, 10_000)
+    # Whoever waited here for the first close would wait for themselves, and for longer than a test may take.
+    sender = client(fake, {"exit_seconds": 10_000.0}, on_dropped=lambda _: said.append(sender.close()))
+    for number in range(3):
+        sender.track(visit(number))
+    assert not sender.close(0.05) and said == [False] * 3
+
+
+def test_a_callback_of_the_client_s_own_thread_may_close_while_it_is_closed() -> None:
+    fake, said = FakeHeadwater(), list[bool]()
+    fake.refuse(lambda event: True)
+
+    def refused(_: Refused) -> None:
+        until(lambda: sender._closed)
+        said.append(sender.close())
+
+    sender = client(fake, {"exit_seconds": 10_000.0}, on_refused=refused)
+    sender.track(visit())
+    assert sender.close() and said == [False]
+
+
 def unstarted(thread: threading.Thread) -> None:
     raise RuntimeError("can't start new thread")
 

@@ -86,16 +86,20 @@ class AsyncClient:
     async def close(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
         """Takes no more events, and flushes, as `Client.close`. Idempotent, as that."""
         seconds = self.settings.exit_seconds if timeout is None else timeout
-        if self._closed:
-            async with self._changed:
-                await self._wait(lambda: self._done is not None, seconds)
-            return bool(self._done)
-        self._closed = True
         try:
-            await self.flush(seconds)
+            if self._closed:
+                async with self._changed:
+                    await self._wait(lambda: self._done is not None, seconds)
+            else:
+                self._closed = True
+                try:
+                    await self.flush(seconds)
+                finally:
+                    self._end()
         finally:
-            done = await self._end()
-        return done
+            if self._stopped:
+                await self._release()
+        return bool(self._done)
 
     def figures(self) -> Figures:
         """What became of the events until now."""
@@ -111,18 +115,19 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    async def _end(self) -> bool:
+    def _end(self) -> None:
         done, lost = self._delivery.idle, self._delivery.close()
-        self._stopped, self._left = True, not done
-        self._delivery.drop(lost, "closed")
+        self._stopped, self._left, self._done = True, not done, done
         for task in self._tasks:
             task.cancel()
+        self._delivery.drop(lost, "closed")
+
+    async def _release(self) -> None:
+        """May be cut short, and done again."""
+        async with self._changed:
+            self._changed.notify_all()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._http.aclose()
-        async with self._changed:
-            self._done = done
-            self._changed.notify_all()
-        return done
 
     # --- under the condition's lock --------------------------------------------------------------------------------
 

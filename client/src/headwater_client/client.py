@@ -100,7 +100,8 @@ class Client:
         seconds = self.settings.exit_seconds if timeout is None else timeout
         with self._changed:
             if self._closed:
-                self._changed.wait_for(lambda: self._done is not None, seconds)
+                if threading.current_thread() not in self._threads:  # a callback: the first one waits for its thread
+                    self._changed.wait_for(lambda: self._done is not None, seconds)
                 return bool(self._done)
             self._closed = True
         try:
@@ -125,15 +126,12 @@ class Client:
     def _end(self) -> bool:
         with self._changed:
             done, lost = self._delivery.idle, self._delivery.close()
-            self._stopped, self._left = True, not done
+            self._stopped, self._left, self._done = True, not done, done
             self._changed.notify_all()
+        _clients.discard(self)
         self._delivery.drop(lost, "closed")
         if done and self._http is not None:
             self._http.close()
-        _clients.discard(self)
-        with self._changed:
-            self._done = done
-            self._changed.notify_all()
         return done
 
     # --- under the lock --------------------------------------------------------------------------------------------
