@@ -33,13 +33,25 @@ def parse_iso(text: str) -> int | None:
         return None
 
 
+def moment(ms: int) -> datetime:
+    """UTC milliseconds as a date and time.
+
+    An offset may push a parsed moment a few hours beyond the years a date can have; then it is the edge.
+    """
+    try:
+        return _EPOCH + timedelta(milliseconds=ms)
+    except OverflowError:
+        return (datetime.max if ms > 0 else datetime.min).replace(tzinfo=UTC)
+
+
 def to_iso(ms: int) -> str:
     """UTC milliseconds as `2026-11-22T04:05:06.789Z`. Good for every value `parse_iso` returns.
 
-    An offset may push a parsed moment a few hours beyond the years a date can have; it is shown as the edge.
+    As `moment`, where that is beyond the years a date can have.
     """
-    try:
-        moment = _EPOCH + timedelta(milliseconds=ms)
-    except OverflowError:
-        moment = datetime.max.replace(tzinfo=UTC) if ms > 0 else datetime.min.replace(tzinfo=UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_or_none(ms: int | None) -> str | None:
+    """The same of what may not have happened."""
+    return None if ms is None else to_iso(ms)

@@ -150,7 +150,7 @@ class Cohorts:
         subject = cohort.definition["subject"]
         return ExplainAnswer(
             member=self._live.member(cohort.id, identity),
-            since=None if since_ms is None else clock.to_iso(since_ms),
+            since=clock.iso_or_none(since_ms),
             subject=subject,
             is_subject=any(is_subject(each, subject) for each in connected),
             profile_id=profile_id(workspace, connected),

@@ -287,7 +287,7 @@ def answer(job: Job) -> dict[str, Any]:
         "identities": known if isinstance(known, int) else len(known),
         "events": job.about.get("deleted", 0),
         "requested_at": clock.to_iso(job.about["at_ms"]),
-        "done_at": None if job.done_ms is None else clock.to_iso(job.done_ms),
+        "done_at": clock.iso_or_none(job.done_ms),
     }
 
 

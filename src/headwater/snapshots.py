@@ -1,11 +1,11 @@
 """A SQLite file as it is at one moment, written out later, while others go on writing to it."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import apsw
 
+from headwater.durable import sync
 from headwater.errors import BackupError, CorruptionError
 from headwater.readonly import faults_of, look_at, told
 
@@ -50,8 +50,7 @@ class Snapshot:
             raise BackupError(f"{self.path} could not be written to {target}: {error}") from error
         finally:
             copy.close()
-        with target.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(target)
 
     def _copy(self, copy: apsw.Connection, tell: Callable[[int], None]) -> None:
         page = int(self._connection.pragma("page_size"))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from headwater.durable import sync
 from headwater.errors import CorruptionError
 
 
@@ -69,8 +70,4 @@ class Tombstones:
             os.fsync(fd)
         finally:
             os.close(fd)
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync(self._path.parent)

@@ -180,7 +180,7 @@ class Traces:
             text = f"{text}, which is held: it counts for nobody until that is released"
         elif known.released_ms is not None:
             text, at = f"{text}, which was held and released", known.released_ms
-        yield Step("backfill", None if at is None else clock.to_iso(at), text, facts)
+        yield Step("backfill", clock.iso_or_none(at), text, facts)
 
     # --- what it led to -----------------------------------------------------------------------------------------
 

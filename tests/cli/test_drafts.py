@@ -1,7 +1,11 @@
 """Drafts, and messages of Segment's, from the command line."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+
+import pytest
 
 from cli.test_commands import run
 from harness import Workspace
@@ -25,3 +29,22 @@ def test_messages_are_sent_and_their_draft_approved(workspace: Workspace, tmp_pa
     done = json.loads(run("signals", "approve", "amount-paid", *metric, "--json", **here).stdout)
     assert (done["signal"]["type"], done["replay"]["replayed"]) == ("metric", 1)
     assert "no draft" in run("signals", "approve", "amount-paid", code=1, **here).stderr
+
+
+@pytest.mark.parametrize("pending", [False, True])
+def test_what_an_approval_could_not_take_is_told(pending: bool) -> None:
+    class Approving(BaseHTTPRequestHandler):
+        """A server whose engine is behind, or not."""
+
+        def do_POST(self) -> None:
+            body = json.dumps({"signal": {"slug": "paid"}, "replay": None, "pending": pending}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with HTTPServer(("127.0.0.1", 0), Approving) as server:
+        threading.Thread(target=server.handle_request).start()
+        here = {"HEADWATER_URL": f"http://127.0.0.1:{server.server_port}", "HEADWATER_KEY": "sk_any"}
+        said = run("signals", "approve", "paid", **here).stderr
+    assert ("headwater rejected replay --reason signal_draft --signal paid" in said) == pending

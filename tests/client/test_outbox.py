@@ -132,19 +132,23 @@ STEPS = st.lists(
 )
 
 
+def play(world: World, kind: str, *more: Any) -> None:
+    if kind == "add":
+        world.add(*more)
+    elif kind == "take":
+        world.take()
+    elif kind == "settle" and world.flying:
+        world.settle(*more)
+    elif kind == "pass":
+        world.now += more[0]
+
+
 @settings(max_examples=300)
 @given(STEPS)
 def test_nothing_is_lost_doubled_or_over_a_bound(steps: list[Any]) -> None:
     world = World()
-    for kind, *more in steps:
-        if kind == "add":
-            world.add(*more)
-        elif kind == "take":
-            world.take()
-        elif kind == "settle" and world.flying:
-            world.settle(*more)
-        elif kind == "pass":
-            world.now += more[0]
+    for step in steps:
+        play(world, *step)
         world.check()
     world.drain()
 
@@ -153,13 +157,8 @@ def test_nothing_is_lost_doubled_or_over_a_bound(steps: list[Any]) -> None:
 @given(STEPS)
 def test_what_is_cleared_is_all_that_was_not_settled(steps: list[Any]) -> None:
     world = World()
-    for kind, *more in steps:
-        if kind == "add":
-            world.add(*more)
-        elif kind == "take":
-            world.take()
-        elif kind == "settle" and world.flying:
-            world.settle(*more)
+    for step in steps:
+        play(world, *step)
     cleared = world.outbox.clear()
     assert Counter(cleared) == Counter(world.inside.keys())
     assert (world.outbox.events, world.outbox.bytes, world.outbox.due(world.now)) == (0, 0, None)

@@ -164,12 +164,10 @@ class AsyncClient:
             now = time.monotonic()
             if batch := self._delivery.take(now):
                 return batch
-            adoption = self._delivery.adoption_wait(now)
-            if adoption == 0:
+            if self._delivery.is_adoption_due(now):
                 return None
-            waits = [wait for wait in (self._delivery.outbox.due(now), adoption) if wait is not None]
             try:
-                async with asyncio.timeout(min(waits) if waits else None):
+                async with asyncio.timeout(self._delivery.wait(now)):
                     await self._changed.wait()
             except TimeoutError:
                 continue

@@ -184,11 +184,9 @@ class Client:
             now = time.monotonic()
             if batch := self._delivery.take(now):
                 return batch
-            adoption = self._delivery.adoption_wait(now)
-            if adoption == 0:
+            if self._delivery.is_adoption_due(now):
                 return None
-            waits = [wait for wait in (self._delivery.outbox.due(now), adoption) if wait is not None]
-            self._changed.wait(min(waits) if waits else None)
+            self._changed.wait(self._delivery.wait(now))
         return None
 
     def _reset(self) -> None:

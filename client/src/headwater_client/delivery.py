@@ -272,8 +272,17 @@ class Delivery:
         self._adopted_at = float("-inf")  # there may be more
         logger.info("took up %d events that another process left", found.file.pending)
 
-    def adoption_wait(self, now: float) -> float | None:
-        """Seconds until it is time to look again; None without a spool."""
+    def is_adoption_due(self, now: float) -> bool:
+        """It is time to look again for what dead processes left."""
+        return self._adoption_wait(now) == 0
+
+    def wait(self, now: float) -> float | None:
+        """Seconds until there is something to send, or it is time to look again; None while nothing is to come."""
+        waits = [wait for wait in (self.outbox.due(now), self._adoption_wait(now)) if wait is not None]
+        return min(waits) if waits else None
+
+    def _adoption_wait(self, now: float) -> float | None:
+        """None without a spool."""
         return max(self._adopted_at + ADOPT_SECONDS - now, 0.0) if self._spool else None
 
     def close(self) -> list[Event]:

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from headwater.backup.target import sync, told
+from headwater.backup.target import told
+from headwater.durable import sync
 
 
 def merge(path: Path, later: Path | None) -> bool:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from headwater.backup.manifest import DATA, File, Manifest, read
-from headwater.backup.target import Tell, sync, told, transfer
+from headwater.backup.target import Tell, told, transfer
 from headwater.config import Settings
+from headwater.durable import sync
 from headwater.errors import BackupError
 from headwater.log.copying import fit
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from headwater.backup.manifest import DATA, NAME, File, Manifest, encode
+from headwater.durable import sync
 from headwater.errors import BackupError
 from headwater.snapshots import Snapshot, check, version_of
 
@@ -106,15 +107,6 @@ def transfer(source: BinaryIO, target: BinaryIO | None, size: int | None, tell: 
         target.flush()
         os.fsync(target.fileno())
     return digest.hexdigest(), count
-
-
-def sync(folder: Path) -> None:
-    """Makes the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

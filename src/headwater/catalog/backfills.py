@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from headwater.catalog.base import Backfill
-from headwater.clock import DAY_MS, to_iso
+from headwater.clock import DAY_MS, iso_or_none, to_iso
 from headwater.errors import ConflictError
 from headwater.rules.ids import new_id
 from headwater.rules.names import check_name
@@ -78,11 +78,7 @@ def answer(backfill: Backfill, events: int | None, rejected: int | None, settled
         "events": events,
         "rejected": rejected,
         "created_at": to_iso(backfill.created_ms),
-        "closed_at": _iso(backfill.closed_ms),
-        "released_at": _iso(backfill.released_ms),
-        "reverted_at": _iso(backfill.reverted_ms),
+        "closed_at": iso_or_none(backfill.closed_ms),
+        "released_at": iso_or_none(backfill.released_ms),
+        "reverted_at": iso_or_none(backfill.reverted_ms),
     }
-
-
-def _iso(ms: int | None) -> str | None:
-    return None if ms is None else to_iso(ms)

@@ -13,6 +13,7 @@ import msgspec
 
 from headwater.catalog.base import ALL_SCOPES, DEFAULT_WORKSPACE, Catalog, Credentials
 from headwater.config import Settings
+from headwater.durable import sync
 from headwater.errors import ConflictError, StartError
 from headwater.rules.ids import key_is_wellformed, new_key
 
@@ -98,7 +99,7 @@ def write_credentials(path: Path, credentials: Credentials) -> None:
     text = msgspec.json.format(msgspec.json.encode(credentials), indent=2) + b"\n"
     fresh = _written(path, text)
     fresh.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _make_once(path: Path, data: bytes) -> None:
@@ -110,7 +111,7 @@ def _make_once(path: Path, data: bytes) -> None:
         pass
     finally:
         fresh.unlink()
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _written(path: Path, data: bytes) -> Path:
@@ -121,11 +122,3 @@ def _written(path: Path, data: bytes) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return fresh
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,25 +1,16 @@
 """Stored rows as the events that a destination gets."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
+from headwater.clock import moment
 from headwater.destinations.base import Event, Identity
 from headwater.events import received_of
+from headwater.rules.identity import split_identity
 from headwater.store.blocks import Stored
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def events_of(rows: Sequence[Stored]) -> list[Event]:
     return [_event(row) for row in rows]
-
-
-def moment(ms: int) -> datetime:
-    """Milliseconds since 1970 as UTC; beyond what a date can be: the edge."""
-    try:
-        return _EPOCH + timedelta(milliseconds=ms)
-    except OverflowError:
-        return (datetime.max if ms > 0 else datetime.min).replace(tzinfo=UTC)
 
 
 def _event(row: Stored) -> Event:
@@ -30,7 +21,7 @@ def _event(row: Stored) -> Event:
         signal_id=row.signal_id,
         schema_version=row.schema_version,
         dialect=row.dialect,
-        identities=tuple([_identity(each) for each in row.identities]),
+        identities=tuple([Identity(*split_identity(each)) for each in row.identities]),
         name=row.name,
         occurred_at=moment(row.occurred_ms),
         received_at=moment(received_of(row.event_id)),
@@ -43,8 +34,3 @@ def _event(row: Stored) -> Event:
         backfill_id=row.backfill_id,
         replayed_at=moment(row.replayed_ms) if row.replayed_ms else None,
     )
-
-
-def _identity(key: str) -> Identity:
-    type_, _, id_ = key.partition(":")
-    return Identity(type_, id_)

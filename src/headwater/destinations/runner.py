@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from headwater.clock import now_ms
+from headwater.clock import moment, now_ms
 from headwater.destinations import planning
 from headwater.destinations.base import Delivery, DeliveryError, Destination, Erasing, ErasingInPieces, Event, Identity
 from headwater.destinations.declared import Declared
-from headwater.destinations.events import events_of, moment
+from headwater.destinations.events import events_of
 from headwater.errors import HeadwaterError, NotOwnerError
 from headwater.events import Lane
 from headwater.state.positions import Planned, Position, Positions

@@ -11,7 +11,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from headwater.destinations.base import DeliveryError
-from headwater.destinations.writing import Writing, sync
+from headwater.destinations.writing import Writing
+from headwater.durable import sync
 
 if TYPE_CHECKING:
     import pyarrow as pa  # takes a while to import: only who writes does

@@ -5,11 +5,12 @@ The other name is a fresh one each time, and who begins removes what others had 
 since one of them hung and was replaced, the one that began later wins, and the other fails.
 """
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
+
+from headwater.durable import sync
 
 if TYPE_CHECKING:
     import pyarrow as pa  # takes a while to import: only who writes does
@@ -51,14 +52,6 @@ class Writing:
         sync(self._fresh)
         self._fresh.replace(self._path)
         sync(self._path.parent)
-
-
-def sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _make(folder: Path) -> None:

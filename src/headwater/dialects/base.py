@@ -168,6 +168,11 @@ class Dialect(Protocol):
         """429: nothing was taken."""
 
 
+def summary(told: Sequence[Verdict], faults: Sequence[Fault]) -> str:
+    """The first of the verdicts, and how many more faults there are: where an error has one message."""
+    return told[0].message + (f" (and {len(faults) - 1} more, see errors)" if len(faults) > 1 else "")
+
+
 def whole_limit(receipt: Receipt) -> str:
     """What a 429 says where a request is refused as a whole."""
     slugs = dict.fromkeys(over.event.signal for over in receipt.limited)

@@ -22,6 +22,7 @@ from headwater.dialects.base import (
     Request,
     Verdict,
     render,
+    summary,
     verdicts,
     whole_limit,
 )
@@ -122,8 +123,7 @@ class CloudEvents:
 
     def refuse(self, request: Request, faults: Sequence[Fault], lenient: bool = False) -> Answer:
         told = _verdicts(request, faults)
-        more = f" (and {len(faults) - 1} more, see errors)" if len(faults) > 1 else ""
-        return _problem(400, told[0].message + more, told[0].path, told)
+        return _problem(400, summary(told, faults), told[0].path, told)
 
     def error(self, status: int, message: str = "", path: str = "") -> Answer:
         return _problem(status, message or _USUAL.get(status, "Error"), path)

@@ -11,12 +11,13 @@ from pathlib import Path
 from msgspec import structs
 
 from headwater.advice import is_full, readable
+from headwater.durable import sync
 from headwater.errors import CorruptionError, StartError
 from headwater.locks import WAIT_SECONDS, DirectoryLock
 from headwater.log import record
 from headwater.log.base import Survey
 from headwater.log.commit import LOST, GroupCommit, describe
-from headwater.log.published import Published, Stored, open_or_create, sync_directory
+from headwater.log.published import Published, Stored, open_or_create
 from headwater.log.reader import SegmentedReader
 from headwater.log.segments import Found, Segment, bases, path_of, scan
 
@@ -37,7 +38,7 @@ class Disk:
         try:
             os.fsync(fd)
             aside.rename(path)
-            sync_directory(path.parent)
+            sync(path.parent)
         except BaseException:
             os.close(fd)
             raise
@@ -257,7 +258,7 @@ class _SegmentFiles:
         fd = os.open(path_of(self._directory, base, _SUFFIX), os.O_RDWR)
         self._disk.truncate(fd, self._durable - base)
         os.fsync(fd)
-        sync_directory(self._directory)
+        sync(self._directory)
         self._published.durable = self._durable
         self._published.cut = None
         self._published.flush()

@@ -24,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+from headwater.durable import sync
 from headwater.errors import CorruptionError
 
 SIZE = mmap.PAGESIZE
@@ -163,13 +164,4 @@ def _create(path: Path, magic: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.rename(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes created, renamed and removed names durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync(path.parent)

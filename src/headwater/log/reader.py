@@ -8,12 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
+from headwater.durable import sync
 from headwater.errors import CorruptionError
 from headwater.events import Lane, received_ms
 from headwater.log import record
 from headwater.log.base import Chunk, Claimed, Damage, Head, Record, Sound, Survey
 from headwater.log.published import Claimed as ClaimedWord
-from headwater.log.published import Published, Stored, open_or_create_stored, sync_directory
+from headwater.log.published import Published, Stored, open_or_create_stored
 from headwater.log.segments import Found, Segment, bases, path_of, segments
 from headwater.log.survey import examine, survey
 
@@ -116,7 +117,7 @@ class SegmentedReader(ABC):
                 return base
             self._remove(segment)
             # One after the other: a power cut must not bring an old one back behind a gap.
-            sync_directory(self._directory)
+            sync(self._directory)
             self._listing = (0, ())
             self._newest_ms.pop(base, None)
         return begins[-1] if begins else durable

@@ -12,10 +12,11 @@ from threading import local
 
 import apsw
 
+from headwater.durable import sync
 from headwater.errors import CorruptionError, StartError
 from headwater.locks import WAIT_SECONDS, DirectoryLock
 from headwater.log.commit import LOST, GroupCommit, describe
-from headwater.log.published import Stored, open_or_create, sync_directory
+from headwater.log.published import Stored, open_or_create
 from headwater.log.reader import SegmentedReader
 from headwater.log.segments import Found, Segment, bases, path_of, segments
 
@@ -129,7 +130,7 @@ class _Databases:
         if self._durable < known:
             raise CorruptionError(LOST.format(self._durable, known, self._directory))
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        sync_directory(self._directory)
+        sync(self._directory)
         if cut is not None and cut < self._durable:
             self._durable = cut
             self._begin()
@@ -144,7 +145,7 @@ class _Databases:
             self._connection.close()
         _unlink(path)
         self._connection = _connect(path)
-        sync_directory(self._directory)
+        sync(self._directory)
         self._base, self._bytes = self._durable, 0
 
 

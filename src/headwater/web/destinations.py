@@ -67,7 +67,7 @@ def _told(status: Status) -> dict[str, Any]:
         "status": "failing" if status.failing else "running",
         "error": status.failing or None,
         "erases": status.erases,
-        "delivered_at": None if status.delivered_ms is None else clock.to_iso(status.delivered_ms),
+        "delivered_at": clock.iso_or_none(status.delivered_ms),
         "lanes": [{"lane": lane, "delivered": at.delivered, "behind": at.behind} for lane, at in status.lanes.items()],
     }
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from headwater.catalog.base import Change, Key, Scope, Workspace
-from headwater.clock import to_iso
+from headwater.clock import iso_or_none, to_iso
 from headwater.rules.names import MAX_NAME
 from headwater.rules.signal import MAX_DAYS, MAX_RATE, MAX_VALUE
 from headwater.signals import (
@@ -211,13 +211,9 @@ def _key(key: Key) -> dict[str, Any]:
         "prefix": key.prefix,
         "scopes": sorted(key.scopes),
         "created_at": to_iso(key.created_ms),
-        "expires_at": _iso(key.expires_ms),
-        "revoked_at": _iso(key.revoked_ms),
+        "expires_at": iso_or_none(key.expires_ms),
+        "revoked_at": iso_or_none(key.revoked_ms),
     }
-
-
-def _iso(ms: int | None) -> str | None:
-    return None if ms is None else to_iso(ms)
 
 
 # --- workspaces ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from headwater.catalog.base import Catalog, Key, Principal, Scope
-from headwater.clock import now_ms, to_iso
+from headwater.clock import iso_or_none, now_ms, to_iso
 from headwater.errors import ForbiddenError, InvalidError, ThrottledError, UnauthenticatedError
 from headwater.web.asking import errors
 from headwater.web.changing import Change, at_once
@@ -174,7 +174,7 @@ class SignIn:
         return SessionAnswer(
             workspace=SessionWorkspace(id=workspace.id, name=workspace.name),
             key=SessionKey(id=key.id, name=key.name, scopes=sorted(key.scopes)),
-            expires_at=None if ends is None else to_iso(ends),
+            expires_at=iso_or_none(ends),
         )
 
     # --- how often ---------------------------------------------------------------------------------------------------

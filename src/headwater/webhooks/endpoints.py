@@ -250,11 +250,11 @@ class Endpoints:
             description=webhook.description,
             status="active" if webhook.paused is None else "paused",
             paused=webhook.paused,
-            paused_at=_iso(webhook.paused_ms),
-            failing_since=_iso(webhook.failing_ms),
-            delivered_at=_iso(webhook.delivered_ms),
+            paused_at=clock.iso_or_none(webhook.paused_ms),
+            failing_since=clock.iso_or_none(webhook.failing_ms),
+            delivered_at=clock.iso_or_none(webhook.delivered_ms),
             pending=self._outbox.pending(webhook.id),
-            old_secret_until=_iso(webhook.old_until_ms) if is_rotating else None,
+            old_secret_until=clock.iso_or_none(webhook.old_until_ms) if is_rotating else None,
             created_at=clock.to_iso(webhook.created_ms),
             secret=msgspec.UNSET if secret is None else secret,
         )
@@ -297,15 +297,11 @@ def _delivery(found: Delivery) -> DeliveryAnswer:
         attempts=found.attempts,
         event_id=found.event_id,
         created_at=clock.to_iso(found.created_ms),
-        next_attempt_at=_iso(found.next_ms),
-        done_at=_iso(found.done_ms),
+        next_attempt_at=clock.iso_or_none(found.next_ms),
+        done_at=clock.iso_or_none(found.done_ms),
     )
 
 
 def _attempt(found: Attempt) -> AttemptAnswer:
     answer = found.answer.decode(errors="replace")
     return AttemptAnswer(clock.to_iso(found.at_ms), found.took_ms, found.status, found.error or None, answer)
-
-
-def _iso(ms: int | None) -> str | None:
-    return None if ms is None else clock.to_iso(ms)

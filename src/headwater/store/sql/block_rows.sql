@@ -5,11 +5,8 @@ SELECT
     block, lane, workspace, dialect, toString(id) AS event_id, signal, signal_id, schema_version, occurred_ms, reason,
     detail, identities, name, data, reference, backfill_id, value, replayed_ms
 FROM events
-WHERE lane = {lane:String}
-  AND block >= {first:UInt64}
-  AND block <= {last:UInt64}
-  AND ({workspace:String} = '' OR workspace = {workspace:String})
-  AND ({window_ms:Int64} = 0 OR intDiv($came, {window_ms:Int64}) * {window_ms:Int64} = {begin_ms:Int64})
+WHERE $run
+  AND ({window_ms:Int64} = 0 OR $window = {begin_ms:Int64})
   AND toUInt128(id) > toUInt128({after:UUID})
   AND toUInt128(id) <= toUInt128({upto:UUID})
 ORDER BY block, toUInt128(id)

@@ -7,7 +7,7 @@ FROM (
     WHERE lane = {lane:String}
       AND block = {block:UInt64}
       AND ({workspace:String} = '' OR workspace = {workspace:String})
-      AND ({window_ms:Int64} = 0 OR intDiv($came, {window_ms:Int64}) * {window_ms:Int64} = {begin_ms:Int64})
+      AND ({window_ms:Int64} = 0 OR $window = {begin_ms:Int64})
 )
 GROUP BY intDiv(running, {bytes:UInt64}) AS slice
 ORDER BY slice

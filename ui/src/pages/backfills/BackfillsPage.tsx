@@ -1,4 +1,4 @@
-import { Anchor, Button, Center, Stack, Table, Text, Title } from "@mantine/core";
+import { Anchor, Stack, Table, Text, Title } from "@mantine/core";
 import { IconFileUpload, IconPlus } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
@@ -7,6 +7,7 @@ import { Empty } from "@/common/Empty";
 import { FaultNote } from "@/common/Fault";
 import { Lines } from "@/common/Loading";
 import { Ago } from "@/common/Moment";
+import { More } from "@/common/More";
 import { count } from "@/common/numbers";
 import { Cut, Snippet } from "@/common/Outside";
 import { Page } from "@/common/Page";
@@ -50,17 +51,7 @@ export function BackfillsPage() {
       ) : (
         <Stack gap="sm">
           <Known backfills={known} />
-          {backfills.hasNextPage && (
-            <Center>
-              <Button
-                variant="default"
-                loading={backfills.isFetchingNextPage}
-                onClick={() => void backfills.fetchNextPage()}
-              >
-                More
-              </Button>
-            </Center>
-          )}
+          <More of={backfills} />
         </Stack>
       )}
       <New opened={making} close={() => make(null)} />

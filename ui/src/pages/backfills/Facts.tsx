@@ -1,5 +1,5 @@
 import { Alert, Paper, Stack, Table, Text } from "@mantine/core";
-import type { ReactNode } from "react";
+import { Fact } from "@/common/Fact";
 import { Moment } from "@/common/Moment";
 import { count } from "@/common/numbers";
 import { type Backfill, useWaiting } from "./queries";
@@ -51,17 +51,6 @@ export function Facts({ backfill }: { backfill: Backfill }) {
         </Table>
       </Paper>
     </Stack>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <Table.Tr>
-      <Table.Th scope="row" w="7rem">
-        {name}
-      </Table.Th>
-      <Table.Td>{children}</Table.Td>
-    </Table.Tr>
   );
 }
 

@@ -1,10 +1,11 @@
-import { Anchor, Badge, Button, Stack, Text } from "@mantine/core";
+import { Anchor, Badge, Stack, Text } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { api, type Schemas, told } from "@/api/client";
 import { FaultNote } from "@/common/Fault";
 import { Lines } from "@/common/Loading";
 import { Moment } from "@/common/Moment";
+import { More } from "@/common/More";
 import { Identities } from "@/common/marks";
 import classes from "./list.module.css";
 import type { Cohort } from "./queries";
@@ -53,13 +54,7 @@ export function Changes({ cohort: { id } }: { cohort: Cohort }) {
           <Row key={`${each.at} ${each.profile_id} ${each.change}`} change={each} />
         ))}
       </ol>
-      {changes.hasNextPage && (
-        <div>
-          <Button variant="default" loading={changes.isFetchingNextPage} onClick={() => void changes.fetchNextPage()}>
-            More
-          </Button>
-        </div>
-      )}
+      <More of={changes} />
     </Stack>
   );
 }

@@ -6,6 +6,7 @@ import { Empty } from "@/common/Empty";
 import { FaultNote } from "@/common/Fault";
 import { Lines } from "@/common/Loading";
 import { Moment } from "@/common/Moment";
+import { More } from "@/common/More";
 import { count } from "@/common/numbers";
 import { Cut } from "@/common/Outside";
 import { Page } from "@/common/Page";
@@ -36,13 +37,7 @@ export function CohortsPage() {
       {cohorts.isPending && <Lines count={8} height={52} />}
       {cohorts.data && all.length === 0 && <None />}
       {all.length > 0 && <List cohorts={all} />}
-      {cohorts.hasNextPage && (
-        <div>
-          <Button variant="default" loading={cohorts.isFetchingNextPage} onClick={() => void cohorts.fetchNextPage()}>
-            More
-          </Button>
-        </div>
-      )}
+      <More of={cohorts} />
     </Page>
   );
 }

@@ -4,6 +4,7 @@ import { api, told } from "@/api/client";
 import { FaultNote } from "@/common/Fault";
 import { Lines } from "@/common/Loading";
 import { Moment } from "@/common/Moment";
+import { More } from "@/common/More";
 import { Identities, keyOf } from "@/common/marks";
 import { count } from "@/common/numbers";
 import classes from "./list.module.css";
@@ -77,13 +78,7 @@ export function Members({ cohort, why }: Props) {
       <Text size="xs" c="dimmed">
         {count(all.length)} shown{cohort.size === null ? "" : ` of ${count(cohort.size)}`}
       </Text>
-      {members.hasNextPage && (
-        <div>
-          <Button variant="default" loading={members.isFetchingNextPage} onClick={() => void members.fetchNextPage()}>
-            More
-          </Button>
-        </div>
-      )}
+      <More of={members} />
     </Stack>
   );
 }

@@ -1,4 +1,4 @@
-import { Button, Center, Code, Group, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import { Code, Group, Stack, Table, Text, TextInput, Title } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
@@ -6,6 +6,7 @@ import { api, told } from "@/api/client";
 import { FaultNote } from "@/common/Fault";
 import { Lines } from "@/common/Loading";
 import { Moment } from "@/common/Moment";
+import { More } from "@/common/More";
 import { count } from "@/common/numbers";
 import { Cut, Outside } from "@/common/Outside";
 import { actionWords, actorWords, type Change, detailWords, found } from "./audit";
@@ -60,13 +61,7 @@ export function AuditTab() {
       {audit.error && <FaultNote error={audit.error} what="No audit to show" again={() => void audit.refetch()} />}
       {audit.isPending && <Lines count={8} height={44} />}
       {shown.length > 0 && <Entries changes={shown} names={names} />}
-      {audit.hasNextPage && (
-        <Center>
-          <Button variant="default" loading={audit.isFetchingNextPage} onClick={() => void audit.fetchNextPage()}>
-            More
-          </Button>
-        </Center>
-      )}
+      <More of={audit} />
     </Stack>
   );
 }

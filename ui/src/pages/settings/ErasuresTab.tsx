@@ -1,10 +1,11 @@
-import { Badge, Button, Center, Stack, Table, Text, Title } from "@mantine/core";
+import { Badge, Stack, Table, Text, Title } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { api, type Schemas, told } from "@/api/client";
 import { Empty } from "@/common/Empty";
 import { FaultNote } from "@/common/Fault";
 import { Lines } from "@/common/Loading";
 import { Moment } from "@/common/Moment";
+import { More } from "@/common/More";
 import { count } from "@/common/numbers";
 import { Id, Outside } from "@/common/Outside";
 
@@ -49,13 +50,7 @@ export function ErasuresTab() {
         </Empty>
       )}
       {known && known.length > 0 && <ErasureTable erasures={known} />}
-      {erasures.hasNextPage && (
-        <Center>
-          <Button variant="default" loading={erasures.isFetchingNextPage} onClick={() => void erasures.fetchNextPage()}>
-            More
-          </Button>
-        </Center>
-      )}
+      <More of={erasures} />
     </Stack>
   );
 }

@@ -1,9 +1,10 @@
-import { Button, Center, Group, NativeSelect, Stack, Table, Text, Title, UnstyledButton } from "@mantine/core";
+import { Group, NativeSelect, Stack, Table, Text, Title, UnstyledButton } from "@mantine/core";
 import { useState } from "react";
 import { AdminButton } from "@/common/AdminButton";
 import { FaultNote } from "@/common/Fault";
 import { Lines } from "@/common/Loading";
 import { Ago, Moment } from "@/common/Moment";
+import { More } from "@/common/More";
 import { Status } from "@/common/marks";
 import { count } from "@/common/numbers";
 import { Cut } from "@/common/Outside";
@@ -57,13 +58,7 @@ export function Deliveries({ webhook }: { webhook: Webhook }) {
       ) : (
         <>
           <Known deliveries={known} open={open} />
-          {log.hasNextPage && (
-            <Center>
-              <Button variant="default" loading={log.isFetchingNextPage} onClick={() => void log.fetchNextPage()}>
-                More
-              </Button>
-            </Center>
-          )}
+          <More of={log} />
         </>
       )}
       {opened && <DeliveryDrawer webhook={webhook} message={opened} close={() => open(null)} />}

@@ -1,8 +1,8 @@
 import { Alert, Paper, Stack, Table, Text } from "@mantine/core";
 import { useParams } from "@tanstack/react-router";
-import type { ReactNode } from "react";
 import { Fault } from "@/api/client";
 import { Empty } from "@/common/Empty";
+import { Fact } from "@/common/Fact";
 import { FaultNote } from "@/common/Fault";
 import { Lines } from "@/common/Loading";
 import { Moment } from "@/common/Moment";
@@ -105,16 +105,5 @@ function Cohorts({ ids }: { ids: readonly string[] }) {
         </Text>
       ))}
     </Stack>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <Table.Tr>
-      <Table.Th scope="row" w="7rem">
-        {name}
-      </Table.Th>
-      <Table.Td style={{ overflowWrap: "anywhere" }}>{children}</Table.Td>
-    </Table.Tr>
   );
 }

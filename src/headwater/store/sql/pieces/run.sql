@@ -1,0 +1,4 @@
+lane = {lane:String}
+  AND block >= {first:UInt64}
+  AND block <= {last:UInt64}
+  AND ({workspace:String} = '' OR workspace = {workspace:String})

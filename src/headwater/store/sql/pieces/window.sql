@@ -1,0 +1,1 @@
+intDiv($came, {window_ms:Int64}) * {window_ms:Int64}
