@@ -49,7 +49,7 @@ function One({ id }: { id: string }) {
             Send events into it
           </Title>
           <Text size="sm" c="dimmed">
-            With its id in a header, in both dialects. They may have any date, and take the migration lane.
+            With its id in a header, whichever way they are sent. They may have any date, and take the migration lane.
           </Text>
           <Snippet text={sendInto(known.id)} />
         </Stack>
