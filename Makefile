@@ -12,7 +12,7 @@ JOBS ?= 2
 UV := UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1 $(BIN)/uv
 EXPORT := export --quiet --frozen --all-groups --all-extras --no-emit-project --no-header --no-annotate --format requirements-txt
 
-.PHONY: help run demo install ui docs test test-cluster torture check format lock bench bench-cohorts bench-cluster bench-ui screenshots clean
+.PHONY: help run demo install ui docs test test-cluster torture check format lock bench bench-cohorts bench-cluster bench-ui soak screenshots clean
 
 help:
 	@echo 'make run       serve on http://$(HOST):$(PORT), data in $(DATA_DIR)   (HOST= PORT= DATA_DIR=)'
@@ -25,6 +25,7 @@ help:
 	@echo 'make bench     races headwater, a naive peer and no-op servers; 15 minutes   (BENCH=--quick)'
 	@echo 'make bench-cohorts  questions and live cohorts over 10 million events, beside SQLite; 30 minutes'
 	@echo 'make bench-cluster  one machine beside gateways and engines on Kafka, PostgreSQL and Redis; 10 minutes'
+	@echo 'make soak      an hour of live traffic, and a million events of history beside it   (SOAK="--seconds 120")'
 	@echo 'make bench-ui    what the dashboard loads at first, and what an open Live page costs; 4 minutes'
 	@echo 'make screenshots  pictures of every page of the dashboard, in build/screenshots'
 	@echo 'make docs      the documentation as a site, in build/site'
@@ -122,6 +123,10 @@ bench-cohorts: install
 bench-cluster: install
 	@.ci/services
 	@exec $(BIN)/python bench/cluster.py $(BENCH)
+
+# SOAK='--seconds 600 --backfill 100000', or '--write-docs': docs/torture.md.
+soak: install
+	@exec $(BIN)/python bench/soak.py $(SOAK)
 
 # Strictly: a link that leads nowhere, or a page that is not in mkdocs.yml, is an error; with --quiet they would not count.
 docs: install
