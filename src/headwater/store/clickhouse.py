@@ -16,6 +16,7 @@ import chdb
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
+from headwater.durable import make_directory
 from headwater.errors import CorruptionError, StartError
 from headwater.events import Lane
 from headwater.locks import WAIT_SECONDS, DirectoryLock
@@ -51,7 +52,7 @@ class ChdbStore(Asking):
     """
 
     def __init__(self, path: Path, wait_seconds: float = WAIT_SECONDS) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+        make_directory(path, 0o777)
         self._path = str(path.resolve())
         self._lock = DirectoryLock(path.with_name(path.name + ".lock"), wait_seconds)
         self._writing = threading.Lock()
