@@ -19,7 +19,7 @@ help:
 	@echo 'make demo      100,000 events of a shop and a CRM, and cohorts, into the server that runs   (DEMO=--again)'
 	@echo 'make test      the tests'
 	@echo 'make test-cluster  the tests with real Kafka, PostgreSQL and Redis, which it installs where it may and starts'
-	@echo 'make torture   the longer crash tests'
+	@echo "make torture   kills, power cuts, faults, hostile clients, in numbers   (TORTURE_REPORT=--write-docs renews docs/torture.md)"
 	@echo 'make check     locks, format, lint, types, import floors; lint, types and tests of the dashboard'
 	@echo 'make format    let ruff mend what it can'
 	@echo 'make bench     races headwater, a naive peer and no-op servers; 15 minutes   (BENCH=--quick)'
@@ -69,9 +69,13 @@ test-cluster: install
 	@.ci/services
 	$(BIN)/pytest -m 'cluster and not torture'
 
+# What the tests found is told once more at the end. HEADWATER_TORTURE=5 takes five per cent of the numbers.
+torture: export HEADWATER_TORTURE_REPORT := $(CURDIR)/build/torture.jsonl
 torture: install
+	@mkdir -p build && rm -f "$$HEADWATER_TORTURE_REPORT"
 	$(BIN)/pytest -m 'torture and not cluster' -rP -n $(JOBS) --dist loadfile --no-loadscope-reorder --ignore=tests/edge $(TORTURE)
 	$(BIN)/pytest -m 'torture and not cluster' -rP tests/edge # alone: how soon a bad client is sent away is what these look at
+	@$(BIN)/python bench/torture_report.py "$$HEADWATER_TORTURE_REPORT" $(TORTURE_REPORT)
 
 check: install
 	@$(UV) lock --quiet --offline --check --python $(BIN)/python 2> /dev/null \
