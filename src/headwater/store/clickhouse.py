@@ -24,6 +24,7 @@ from headwater.store import deletion
 from headwater.store.asking import READING, WRITING, Asking, migrate
 from headwater.store.base import Block
 from headwater.store.copies import link_store
+from headwater.store.discretion import discreet
 from headwater.store.parts import Parts
 from headwater.store.rows import COLUMNS
 
@@ -77,7 +78,7 @@ class ChdbStore(Asking):
         """Raises OSError when the block cannot be read back: then nothing of the broken months is there."""
         if not block.count:
             return
-        with self._writing:
+        with self._writing, discreet():
             self._check_damage()
             # Not chDB's send_insert, which keeps the insert's errors to itself.
             self._writer.query(b"\n".join((_INSERT, b"".join(block.chunks))))
