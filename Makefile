@@ -22,7 +22,7 @@ help:
 	@echo 'make torture   the longer crash tests'
 	@echo 'make check     locks, format, lint, types, import floors; lint, types and tests of the dashboard'
 	@echo 'make format    let ruff mend what it can'
-	@echo 'make bench     races headwater, a naive peer and no-op servers; 15 minutes   (BENCH=--quick)'
+	@echo 'make bench     races headwater, four durable peers and no-op servers; 20 minutes   (BENCH=--quick)'
 	@echo 'make bench-cohorts  questions and live cohorts over 10 million events, beside SQLite; 30 minutes'
 	@echo 'make bench-cluster  one machine beside gateways and engines on Kafka, PostgreSQL and Redis; 10 minutes'
 	@echo 'make bench-ui    what the dashboard loads at first, and what an open Live page costs; 4 minutes'
@@ -106,8 +106,10 @@ ui-types: install
 demo: install
 	@exec $(BIN)/headwater demo --data-dir "$(DATA_DIR)" --port $(PORT) $(DEMO)
 
-# BENCH='--quick' only looks whether it runs; BENCH='--write-docs' renews docs/performance.md. Needs wrk.
+# BENCH='--quick' only looks whether it runs; BENCH='--write-docs' renews docs/performance.md. Needs wrk; a peer whose
+# store is not there and cannot be installed is told as not run.
 bench: install
+	@.ci/services postgres || true
 	@exec $(BIN)/python bench/race.py $(BENCH)
 
 # Makes ten million events first, in build/cohorts, and keeps them for the next time.
