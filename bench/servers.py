@@ -86,6 +86,11 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Its processes, by role."""
+        return dict(self._pids)
+
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by role. Fails when a process was restarted: figures would be wrong."""
         return self._summed(machine.cpu_seconds)
@@ -151,10 +156,10 @@ class Server:
 class Headwater(Server):
     """A real `headwater serve`, with the signals of the bodies in its workspace `default`, without limits."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, directory: Path, *options: str) -> None:
         self.data = directory / "data"
         command = ["-m", "headwater", "serve", "--port", "0", "--data-dir", str(self.data), "--log-level", "warning"]
-        super().__init__(name, command, directory)
+        super().__init__(name, [*command, *options], directory)
         self._prepare()
         self._log: FilesReader | None = None
 

@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from batches import BOTH, make_batch
+from figures import Section, tell
 from headwater.events import Batch, Lane
 from pumping import SETTINGS
 from rig import Rig
@@ -118,11 +119,13 @@ def test_killed_between_insert_and_commit(rig: Rig, moment: str) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(900)
 def test_killed_at_random_fifty_times(rig: Rig) -> None:
-    print(killed_at_random(rig, often(50)), "events,", often(50), "kills")
+    kills = often(50)
+    tell(Section.KILLS, "the back half alone, at random", kills, kills=kills, stored_once=killed_at_random(rig, kills))
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("moment", ["planned", "inserted", "committed"])
 def test_killed_between_insert_and_commit_fifty_times(rig: Rig, moment: str) -> None:
-    print(killed_at(rig, moment, often(50)), "events,", often(50), "kills at", moment)
+    kills = often(50)
+    tell(Section.KILLS, f"the back half when {moment}", kills, kills=kills, stored_once=killed_at(rig, moment, kills))
