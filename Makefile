@@ -23,7 +23,7 @@ help:
 	@echo 'make check     locks, format, lint, types, import floors; lint, types and tests of the dashboard'
 	@echo 'make format    let ruff mend what it can'
 	@echo 'make bench     races headwater, four durable peers and no-op servers; 20 minutes   (BENCH=--quick)'
-	@echo 'make bench-cohorts  questions and live cohorts over 10 million events, beside SQLite; 30 minutes'
+	@echo 'make bench-cohorts  questions and live cohorts over 10 million events, beside SQLite, DuckDB and PostgreSQL; 40 minutes'
 	@echo 'make bench-cluster  one machine beside gateways and engines on Kafka, PostgreSQL and Redis; 10 minutes'
 	@echo 'make soak      an hour of live traffic, and a million events of history beside it   (SOAK="--seconds 120")'
 	@echo 'make bench-ui    what the dashboard loads at first, and what an open Live page costs; 4 minutes'
@@ -119,6 +119,7 @@ bench: install
 
 # Makes ten million events first, in build/cohorts, and keeps them for the next time.
 bench-cohorts: install
+	@.ci/services postgres || true
 	@exec $(BIN)/python bench/cohorts.py $(BENCH)
 
 # Starts the services itself. BENCH='--quick' or '--write-docs' as above: docs/scale-performance.md.
