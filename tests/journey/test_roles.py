@@ -1,10 +1,12 @@
 """Every route and every role: what a key or a session may do in its own workspace, and nothing in another's."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
+from figures import Section, tell
 from harness import Server
 from journey.tenants import LASTS, OPEN, ROUTES, SECRET, SIGN_IN, Theirs, ask, check_untouched, documented
 from wire.client import Answer, Client
@@ -143,6 +145,9 @@ def test_no_role_gets_at_the_others_things(role: Role, theirs: Theirs) -> None:
         if wanted == 200 and answer.status == 200:
             assert answer.json == {"data": [], "next": None}, (route, answer)
         assert not any(each in answer.body.decode() for each in (theirs.signal["id"], theirs.workspace["id"]))
+    statuses = Counter(answer.status for answer, _ in answers.values())
+    told = ", ".join(f"{count} times {status}" for status, count in sorted(statuses.items()))
+    tell(Section.TENANTS, f"another's ids, asked by: {role.name}", routes=len(answers), answers=told)
     assert not faults_of(answers), faults_of(answers)
     check_untouched(theirs)
 
