@@ -22,8 +22,8 @@ help:
 	@echo "make torture   kills, power cuts, faults, hostile clients, in numbers   (TORTURE_REPORT=--write-docs renews docs/torture.md)"
 	@echo 'make check     locks, format, lint, types, import floors; lint, types and tests of the dashboard'
 	@echo 'make format    let ruff mend what it can'
-	@echo 'make bench     races headwater, a naive peer and no-op servers; 15 minutes   (BENCH=--quick)'
-	@echo 'make bench-cohorts  questions and live cohorts over 10 million events, beside SQLite; 30 minutes'
+	@echo 'make bench     races headwater, four durable peers and no-op servers; 20 minutes   (BENCH=--quick)'
+	@echo 'make bench-cohorts  questions and live cohorts over 10 million events, beside SQLite, DuckDB and PostgreSQL; 40 minutes'
 	@echo 'make bench-cluster  one machine beside gateways and engines on Kafka, PostgreSQL and Redis; 10 minutes'
 	@echo 'make soak      an hour of live traffic, and a million events of history beside it   (SOAK="--seconds 120")'
 	@echo 'make bench-ui    what the dashboard loads at first, and what an open Live page costs; 4 minutes'
@@ -111,12 +111,15 @@ ui-types: install
 demo: install
 	@exec $(BIN)/headwater demo --data-dir "$(DATA_DIR)" --port $(PORT) $(DEMO)
 
-# BENCH='--quick' only looks whether it runs; BENCH='--write-docs' renews docs/performance.md. Needs wrk.
+# BENCH='--quick' only looks whether it runs; BENCH='--write-docs' renews docs/performance.md. Needs wrk; a peer whose
+# store is not there and cannot be installed is told as not run.
 bench: install
+	@.ci/services postgres || true
 	@exec $(BIN)/python bench/race.py $(BENCH)
 
 # Makes ten million events first, in build/cohorts, and keeps them for the next time.
 bench-cohorts: install
+	@.ci/services postgres || true
 	@exec $(BIN)/python bench/cohorts.py $(BENCH)
 
 # Starts the services itself. BENCH='--quick' or '--write-docs' as above: docs/scale-performance.md.
