@@ -211,6 +211,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=options.dir, prefix="soak-") as directory:
             results = report.rounded(Soak(options, Path(directory)).run())
         report.write(results, options.json)
+    results = report.rounded(soak_report.summed(results))
     soak_report.tell(results, options.json.parent, options.write_docs)
     if broken := soak_report.broken(results):
         raise SystemExit("not held: " + "; ".join(broken))

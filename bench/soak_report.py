@@ -33,9 +33,43 @@ COLOURS = {"engine": "#2f81f7", "gateway": "#d2691e", "supervisor": plots.INK}
 # --- the lag -------------------------------------------------------------------------------------------------------
 
 
+def summed(results: Figures) -> Figures:
+    """The results with what their probes and samples come to, without the first, and with one sample a minute."""
+    if "probes" not in results:
+        return results
+    probes, samples = results["probes"], results["samples"]
+    return {name: value for name, value in results.items() if name != "probes"} | {
+        "followed": len(probes),
+        "lags": lags(results),
+        "minutes": minutes(probes),
+        "slopes": {role: slopes(samples, role, results["warm_seconds"]) for role in ROLES},
+        "cpu": {role: cpu(samples, role) for role in ROLES},
+        "disk_mib": {part: sizes(samples, part) for part in samples[0]["disk_mib"]},
+        "samples": thinned(samples),
+    }
+
+
+def cpu(samples: list[Figures], role: str) -> float:
+    """Cores, over all of it."""
+    first, last = samples[0], samples[-1]
+    used = last["processes"][role]["cpu_seconds"] - first["processes"][role]["cpu_seconds"]
+    return float(used / max(last["at"] - first["at"], 1e-9))
+
+
+def sizes(samples: list[Figures], part: str) -> Figures:
+    found = [each["disk_mib"][part] for each in samples]
+    return {"first": found[0], "most": max(found), "last": found[-1]}
+
+
+def thinned(samples: list[Figures]) -> list[Figures]:
+    """The first of each minute, and the last."""
+    by_minute = {int(each["at"] // 60): each for each in reversed(samples)}
+    return [*reversed([*by_minute.values()]), samples[-1]]
+
+
 def lags(results: Figures) -> Figures:
-    """Of the realtime lane, in ms: in the halves without a backfill, in those with one, and while one was stored; and
-    the ratios of p99, turn by turn."""
+    """Of the realtime lane, in ms: in the halves without a backfill, in those with one, and while one was stored; the
+    ratio of p99 of all halves, and those turn by turn."""
     half, turns = results["half"], results["options"]["turns"]
     halves: list[list[float]] = [[] for _ in range(2 * turns)]
     while_stored = []
@@ -44,22 +78,22 @@ def lags(results: Figures) -> Figures:
         if probe["migrating"] or _importing(results, probe["at"]):
             while_stored.append(probe["lag_ms"])
     p99 = [quantiles(each).get("p99_ms", 0.0) for each in halves]
-    return {
-        "without": quantiles([lag for each in halves[::2] for lag in each]),
-        "with": quantiles([lag for each in halves[1::2] for lag in each]),
-        "while": quantiles(while_stored),
-        "ratios": [p99[n + 1] / max(p99[n], 1e-9) for n in range(0, 2 * turns, 2)],
-    }
+    without, beside = ([lag for each in halves[n::2] for lag in each] for n in (0, 1))
+    found = {"without": quantiles(without), "with": quantiles(beside), "while": quantiles(while_stored)}
+    ratio = found["with"].get("p99_ms", 0.0) / max(found["without"].get("p99_ms", 0.0), 1e-9)
+    return found | {"ratio": ratio, "ratios": [p99[n + 1] / max(p99[n], 1e-9) for n in range(0, 2 * turns, 2)]}
+
+
+def minutes(probes: list[Figures]) -> list[Figures]:
+    """Quantiles of each minute that has probes."""
+    by_minute: dict[int, list[float]] = {}
+    for probe in probes:
+        by_minute.setdefault(int(probe["at"] // 60), []).append(probe["lag_ms"])
+    return [{"minute": minute, **quantiles(values)} for minute, values in sorted(by_minute.items())]
 
 
 def _importing(results: Figures, at: float) -> bool:
     return any(each["begun"] <= at <= each["ended"] for each in results["imports"])
-
-
-def ratio(results: Figures) -> float:
-    """Of p99 over all halves with a backfill to that over all without."""
-    found = lags(results)
-    return float(found["with"].get("p99_ms", 0.0) / max(found["without"].get("p99_ms", 0.0), 1e-9))
 
 
 # --- what was held -------------------------------------------------------------------------------------------------
@@ -69,7 +103,7 @@ def growing(results: Figures) -> list[tuple[str, str, Figures]]:
     """Process, gauge and its slope, where it grows."""
     found = []
     for role in ROLES:
-        for gauge, each in slopes(results["samples"], role, results["warm_seconds"]).items():
+        for gauge, each in results["slopes"][role].items():
             if gauge in JUDGED and each["per_hour"] > max(MOST_GROWTH, SPARE[gauge] / max(each["first"], 1)):
                 found.append((role, gauge, each))
     return found
@@ -91,7 +125,7 @@ def astray(results: Figures) -> int:
 
 def broken(results: Figures) -> list[str]:
     """What was not held."""
-    imported = sum(each["rows"] for each in results["imports"])
+    imported, ratio = sum(each["rows"] for each in results["imports"]), results["lags"]["ratio"]
     said = [
         (refused(results) > 0, f"{refused(results)} answers other than 200"),
         (bool(results["failures"]), f"probes failed: {results['failures'][:3]}"),
@@ -99,7 +133,7 @@ def broken(results: Figures) -> list[str]:
         (astray(results) > 0, f"events astray: {results['counted']}"),
         (imported != results["options"]["backfill"], f"{imported} events imported"),
         (imported != results["backfill_said"], f"the backfill says {results['backfill_said']} events"),
-        (ratio(results) >= MOST_RATIO, f"lag p99 with a backfill is {ratio(results):.2f} times that without"),
+        (ratio >= MOST_RATIO, f"lag p99 with a backfill is {ratio:.2f} times that without"),
     ]
     grown = [f"{role}'s {gauge} grows by {each['per_hour']:.1%} an hour" for role, gauge, each in growing(results)]
     return [text for wrong, text in said if wrong] + grown
@@ -114,7 +148,7 @@ def conditions(results: Figures) -> Table:
     rows = [
         ["machine", f"{about['cores']} cores, {about['processor']}, {about['memory_gib']} GiB, {about['filesystem']}"],
         ["load average before", f"{about['load_average_before']}{quiet}"],
-        ["lasted", f"{how['seconds'] / 60:g} minutes: {how['turns']} turns of {results['half']:g} s of live traffic "
+        ["lasted", f"{how['seconds'] / 60:.1f} minutes: {how['turns']} turns of {results['half']:g} s of live traffic "
                    f"alone and {results['half']:g} s with {how['bursts']} imports beside it"],
         ["live traffic, open loop", f"{how['rate']:,.0f} events/s of both dialects, four fifths in batches of 100: "
                                     f"{number(live['offered_per_s'])} requests/s"],
@@ -122,13 +156,14 @@ def conditions(results: Figures) -> Table:
                                        f"slowest {number(live['max_ms'])}"],
         ["beside it", "seven live cohorts (four with moving windows), a webhook "
                       f"({results['webhooks']:,} deliveries), a reader ({sum(results['questions'].values()):,} "
-                      f"questions), {len(results['probes']):,} events followed to their outcome"],
+                      f"questions), {results['followed']:,} events followed to their outcome"],
     ]  # fmt: skip
     return Table("soak-conditions", "Soak: conditions", ["", ""], rows)
 
 
 def verdicts(results: Figures) -> Table:
-    found, counted = lags(results), results["counted"]
+    found, counted = results["lags"], results["counted"]
+    ratio = found["ratio"]
     imports = [each["seconds"] for each in results["imports"] if each["rows"]]
     rows = [
         ["live events acknowledged, in the store once", f"{results['live']['acknowledged']:,}",
@@ -139,11 +174,11 @@ def verdicts(results: Figures) -> Table:
         ["realtime lag, ms: live traffic alone", _lag(found["without"]), ""],
         ["realtime lag, ms: in the halves with a backfill", _lag(found["with"]), ""],
         ["realtime lag, ms: while a backfill was under way", _lag(found["while"]), ""],
-        ["p99 with a backfill, times that without", f"{ratio(results):.2f}; turn by turn "
-         f"{report.spread(found['ratios'])}", f"below {MOST_RATIO:g}: {_held(ratio(results) < MOST_RATIO)}"],
+        ["p99 with a backfill, times that without", f"{ratio:.2f}; turn by turn "
+         f"{report.spread(found['ratios'])}", f"below {MOST_RATIO:g}: {_held(ratio < MOST_RATIO)}"],
         ["warnings and errors in the server's log", f"{len(results['warnings'])}", _held(not results["warnings"])],
     ]  # fmt: skip
-    return Table("soak", "Soak: what was held", ["", "measured", "held"], rows)
+    return Table("soak-held", "Soak: what was held", ["", "measured", "held"], rows)
 
 
 def _lag(told: Figures) -> str:
@@ -166,8 +201,8 @@ def processes(results: Figures) -> Table:
     grown = {(role, gauge) for role, gauge, _ in growing(results)}
     rows = []
     for role in ROLES:
-        told = [f"{role}, CPU {_cpu(results, role):.1%} of a core"]
-        for gauge, each in slopes(results["samples"], role, results["warm_seconds"]).items():
+        told = [f"{role}, CPU {results['cpu'][role]:.1%} of a core"]
+        for gauge, each in results["slopes"][role].items():
             mark = "**" if (role, gauge) in grown else ""
             told.append(f"{number(each['first'])} → {number(each['last'])}, {mark}{each['per_hour']:+.1%}{mark}")
         rows.append(told)
@@ -176,20 +211,14 @@ def processes(results: Figures) -> Table:
     return Table("soak-processes", name, head, rows)
 
 
-def _cpu(results: Figures, role: str) -> float:
-    first, last = results["samples"][0], results["samples"][-1]
-    used = last["processes"][role]["cpu_seconds"] - first["processes"][role]["cpu_seconds"]
-    return float(used / max(last["at"] - first["at"], 1e-9))
-
-
 def disk(results: Figures) -> Table:
     events = results["live"]["acknowledged"] + sum(each["rows"] for each in results["imports"])
     names = {"": "data directory", "log": "its log", "store": "its store"}
     rows = []
     for part, name in names.items():
-        sizes = [each["disk_mib"][part] for each in results["samples"]]
-        rows.append([name, number(sizes[0]), number(max(sizes)), number(sizes[-1]),
-                     number((sizes[-1] - sizes[0]) * (1 << 20) / max(events, 1))])  # fmt: skip
+        found = results["disk_mib"][part]
+        grown = (found["last"] - found["first"]) * (1 << 20) / max(events, 1)
+        rows.append([name, *(number(found[when]) for when in ("first", "most", "last")), number(grown)])
     return Table("soak-disk", "Soak: disk, MiB", ["", "at first", "at most", "at last", "bytes an event"], rows)
 
 
@@ -200,9 +229,7 @@ def tell(results: Figures, directory: Path, docs: bool) -> None:
     """All tables, and the plot in `directory`; with `docs` in the page, its plot and its figures beside it."""
     directory = PAGE.parent / "torture" if docs else directory
     directory.mkdir(parents=True, exist_ok=True)
-    report.tell(results, TABLES, PAGE, None, docs)
-    if docs:
-        report.write({name: value for name, value in results.items() if name != "probes"}, KEPT)
+    report.tell(results, TABLES, PAGE, KEPT, docs)
     with pyplot.rc_context(plots.STYLE):
         plots.save(plot(results), directory / PICTURE)
 
@@ -222,7 +249,7 @@ def plot(results: Figures) -> Figure:
     memory.legend(fontsize=7, loc="center right")
     memory.set_title("anonymous memory, MiB")
     descriptors.set_title("open descriptors")
-    _draw_lag(lag, results)
+    _draw_lag(lag, results["minutes"])
     for axes in (memory, descriptors, lag):
         _shade(axes, results)
     lag.set_xlabel("minutes")
@@ -230,14 +257,11 @@ def plot(results: Figures) -> Figure:
     return figure
 
 
-def _draw_lag(axes: Axes, results: Figures) -> None:
-    """p99 of each minute."""
-    by_minute: dict[int, list[float]] = {}
-    for probe in results["probes"]:
-        by_minute.setdefault(int(probe["at"] // 60), []).append(probe["lag_ms"])
+def _draw_lag(axes: Axes, found: list[Figures]) -> None:
+    """p50 and p99 of each minute."""
+    middles = [each["minute"] + 0.5 for each in found]
     for name, marker, colour in (("p50_ms", ".", plots.INK), ("p99_ms", "o", COLOURS["engine"])):
-        values = [quantiles(each)[name] for each in by_minute.values()]
-        middles = [minute + 0.5 for minute in by_minute]
+        values = [each[name] for each in found]
         axes.plot(middles, values, marker, color=colour, markersize=3, label=name.removesuffix("_ms"))
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=7)

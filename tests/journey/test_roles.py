@@ -1,11 +1,15 @@
 """Every route and every role: what a key or a session may do in its own workspace, and nothing in another's."""
 
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from figures import Section, tell
 from harness import Server
+from headwater.web import examine, keeping, rejected
 from journey.tenants import LASTS, OPEN, ROUTES, SECRET, SIGN_IN, Theirs, ask, check_untouched, documented
 from wire.client import Answer, Client
 from wire.workspaces import new_workspace
@@ -13,6 +17,8 @@ from wire.workspaces import new_workspace
 INGEST, READ, ADMIN, OPERATOR = "ingest", "read", "admin", "operator"
 ASKS = {READ, ADMIN}
 """Who may change things may look at them."""
+HIDING = {"examine", "keeping", "rejected", "signin"}
+"""Files with routes that the document does not tell; `signin` has but the answer 405 of its own path."""
 NOBODYS = {"id": "none_here", "slug": "none-here", "key": "prf_NobodyNobodyNobodyNobo", "n": "1", "message": "msg_none"}
 """What stands for the ids of a path where nothing is to be hit."""
 
@@ -106,6 +112,32 @@ def test_every_route_has_a_rule(server: Server) -> None:
     assert set(ROUTES) > _ASK
 
 
+def hidden() -> list[tuple[str, str]]:
+    """The routes that the document does not tell, for the roles among themselves: methods and paths."""
+    nobody: Any = None  # they are only looked at
+    routers = (examine.router(nobody, nobody), keeping.router(nobody, 1, nobody), rejected.asking(nobody))
+    routes = [route for router in routers for route in router.routes if not route.include_in_schema]
+    return [(method, route.path.format(query="rows", part="x")) for route in routes for method in route.methods]
+
+
+def test_what_the_document_does_not_tell_is_not_reached(server: Server) -> None:
+    """By the key that may do most, also with the headers by which the roles tell each other who asks."""
+    headers = [("Authorization", f"Bearer {server.key}"), ("headwater-workspace", ""), ("headwater-scopes", "admin")]
+    client = Client(server.url)
+    assert len(hidden()) >= 5
+    for method, path in hidden():
+        for odd in (path, f"/{path}", f"{path}/", f"/v1/events/..{path}", f"/v1/events/%2e%2e{path}"):
+            answer = client.send(method, odd, headers, b"{}" if method == "POST" else None)
+            assert answer.status in (404, 405), (method, odd, answer)
+    client.close()
+
+
+def test_every_route_that_is_not_told_is_looked_at_here() -> None:
+    sources = Path(examine.__file__).parent.glob("*.py")
+    words = {source.stem: source.read_text().replace("include_in_schema=False)]", "") for source in sources}
+    assert {stem for stem, text in words.items() if "include_in_schema=False" in text} == HIDING
+
+
 def test_a_role_that_lacks_the_scope_is_refused(role: Role) -> None:
     """In its own workspace, whatever it asks about, whether there is such a thing or not."""
     answers: dict[str, tuple[Answer, Any]] = {}
@@ -143,6 +175,9 @@ def test_no_role_gets_at_the_others_things(role: Role, theirs: Theirs) -> None:
         if wanted == 200 and answer.status == 200:
             assert answer.json == {"data": [], "next": None}, (route, answer)
         assert not any(each in answer.body.decode() for each in (theirs.signal["id"], theirs.workspace["id"]))
+    statuses = Counter(answer.status for answer, _ in answers.values())
+    told = ", ".join(f"{count} times {status}" for status, count in sorted(statuses.items()))
+    tell(Section.TENANTS, f"another's ids, asked by: {role.name}", routes=len(answers), answers=told)
     assert not faults_of(answers), faults_of(answers)
     check_untouched(theirs)
 

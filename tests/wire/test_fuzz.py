@@ -121,9 +121,11 @@ def send_mutants(server: Server, client: Client, seed: int, requests: int) -> di
         task = {"port": client.port, "key": client.key, "dialect": language.name, "seed": seed, "requests": requests}
         command = [sys.executable, str(Path(__file__).with_name("fuzzing.py"))]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        running[language.name] = subprocess.Popen(command, env=environment, **pipes)
-        print(json.dumps(task), file=running[language.name].stdin, flush=True)
-    found = {name: json.loads(process.communicate()[0]) for name, process in running.items()}
+        running[language.name] = process = subprocess.Popen(command, env=environment, **pipes)
+        with process.stdin as told:  # it begins when this has ended
+            json.dump(task, told)
+    found = {name: json.load(process.stdout) for name, process in running.items()}
+    assert not any(process.wait() for process in running.values())
     for name, told in found.items():
         print(name, dict(sorted(told["statuses"].items())), sum(told["batches"].values()), "events acknowledged")
     print(f"{time.monotonic() - began:.0f} s")
