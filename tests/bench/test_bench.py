@@ -171,12 +171,13 @@ def wrk() -> None:
 
 
 @pytest.mark.torture
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("wrk")
 def test_the_race_runs_from_end_to_end(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
     tiny = ["--sustain", "2", "--search", "1.5", "--freshness", "3", "--steps", "1", "--rest", "0.3"]
     command = [sys.executable, str(BENCH / "race.py"), "--quick", *tiny, "--json", str(path)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=580)
     assert ran.returncode == 0, ran.stderr
     results = json.loads(path.read_text())
     told = {"conditions", "options", "rest", "cases", "disk", "sustained", "freshness", "peak", "syncs", "stored"}
