@@ -1,8 +1,10 @@
 """Group commit: many callers, one writer thread, one fsync for all who wait.
 
-The thread takes whatever has been handed in since its last commit, makes it durable in one go, publishes the new end
-and wakes all callers through one call into the event loop. After a failure it refuses, begins anew behind the last
-durable position and retries that with a growing pause, without a restart of the process.
+What is handed in gathers in the event loop's thread and goes to the writer as one group, when the loop has run
+through what was ready and the writer has made the group before durable: a wake-up each way for a commit, not for a
+batch, for each makes the two threads change places in the interpreter. The writer makes a group durable in one go,
+publishes the new end and wakes all callers through one call into the event loop. After a failure it refuses, begins
+anew behind the last durable position and retries that with a growing pause, without a restart of the process.
 """
 
 import asyncio
@@ -69,7 +71,7 @@ class _Waiting(NamedTuple):
     future: asyncio.Future[None]
 
 
-_WAKE = _Waiting(b"", None)  # type: ignore[arg-type]  # nobody waits
+_WAKE: list[_Waiting] = []
 """Nothing to write: there is something else to do."""
 
 
@@ -80,7 +82,13 @@ class GroupCommit:
         self._medium = medium
         self._directory = directory
         self._claimed: Claimed | None = None
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
+        self._gathered: list[_Waiting] = []
+        """Handed in, and not yet to the writer."""
+        self._gathers: asyncio.AbstractEventLoop | None = None
+        """The loop that will look at what was gathered, or has done so last while the writer was busy."""
+        self._busy = False
+        """Whether the writer has a group."""
         self._rolling: float | None = None
         """To begin a new segment when records older than these seconds lie in the old one."""
         self._gate = Lock()
@@ -103,8 +111,12 @@ class GroupCommit:
         with self._gate:  # or a record could slip in behind the writer's last look
             if self._closing or self._why:
                 future.set_exception(self._refused())
-            else:
-                self._queue.put(waiting)
+                return future
+            self._gathered.append(waiting)
+            loop = future.get_loop()
+            if self._gathers is not loop:
+                self._gathers = loop
+                loop.call_soon(self._hand_over)
         return future
 
     def hold(self, why: str) -> None:
@@ -134,6 +146,8 @@ class GroupCommit:
         with self._gate:
             first, self._closing = not self._closing, True
         if first:
+            while self._gathered:
+                self._put()
             self._queue.put(None)
         self._thread.join()
         claimed, self._claimed = self._claimed, None
@@ -154,8 +168,21 @@ class GroupCommit:
     def _refusal(self) -> str:
         return "the log is closing" if self._closing else self._why or "the log could not be written"
 
+    def _hand_over(self) -> None:
+        """In the loop's thread: what was gathered, if the writer is free; else whoever hears of its commit does it."""
+        with self._gate:
+            if not self._busy:
+                self._gathers = None
+                if self._gathered:
+                    self._put()
+
+    def _put(self) -> None:
+        self._busy = True
+        self._queue.put(self._gathered[:_MOST])
+        del self._gathered[:_MOST]
+
     def _run(self) -> None:
-        while (group := self._take()) is not None:
+        while (group := self._queue.get()) is not None:
             if group:
                 self._commit(group)
             if self._why:
@@ -171,24 +198,6 @@ class GroupCommit:
         except Exception as error:
             _logger.warning("no new segment could be begun, it is tried again: %s", error)
 
-    def _take(self) -> list[_Waiting] | None:
-        """Waits for one, then takes all there are: none when it was woken, None when closing and nothing is left."""
-        waiting = self._queue.get()
-        group: list[_Waiting] = []
-        try:
-            while waiting is not None:
-                if waiting is _WAKE:
-                    return group
-                group.append(waiting)
-                if len(group) == _MOST:
-                    return group
-                waiting = self._queue.get_nowait()
-        except Empty:
-            return group
-        if group:
-            self._queue.put(None)  # seen too early: the group goes first
-        return group or None
-
     def _commit(self, group: list[_Waiting]) -> None:
         try:
             self._medium.write([waiting.record for waiting in group])
@@ -197,14 +206,14 @@ class GroupCommit:
         else:
             self._commits += 1
             self._batches += len(group)
-            _settle(group, "")
+            self._settle(group, "")
 
     def _fail(self, group: list[_Waiting], error: Exception) -> None:
         self._since_ms = now_ms()
         self._note(error)
         _logger.error("the log refuses: %s", self._why)
         self._medium.disown()
-        _settle(group, self._refusal())
+        self._settle(group, self._refusal())
 
     def _recover(self) -> None:
         """Until the medium takes records again, or the log is closed."""
@@ -231,34 +240,38 @@ class GroupCommit:
         deadline = time.monotonic() + seconds
         try:
             while True:
-                waiting = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
-                if waiting is None:
+                group = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+                if group is None:
                     self._queue.put(None)
                     return
-                if waiting is not _WAKE:
-                    _settle([waiting], self._refusal())
+                if group:
+                    self._settle(group, self._refusal())
         except Empty:
             return
 
+    def _settle(self, group: list[_Waiting], refusal: str) -> None:
+        """Wakes a group's callers, with LogUnavailableError when there is a `refusal`: one call into each loop."""
+        futures = [waiting.future for waiting in group]
+        loops = {future.get_loop() for future in futures}
+        with self._gate:
+            self._busy = False
+            if self._gathers is not None:
+                loops.add(self._gathers)
+        for loop in loops:
+            try:
+                loop.call_soon_threadsafe(self._settled, loop, futures, refusal)
+            except RuntimeError:
+                _logger.warning("the event loop ended before its batches were durable")
 
-def _settle(group: list[_Waiting], refusal: str) -> None:
-    """Wakes a group's callers, with LogUnavailableError when there is a `refusal`: one call into each loop."""
-    futures = [waiting.future for waiting in group]
-    for loop in {future.get_loop() for future in futures}:
-        try:
-            loop.call_soon_threadsafe(_resolve, loop, futures, refusal)
-        except RuntimeError:
-            _logger.warning("the event loop ended before its batches were durable")
-
-
-def _resolve(loop: asyncio.AbstractEventLoop, futures: list[asyncio.Future[None]], refusal: str) -> None:
-    for future in futures:
-        if future.get_loop() is not loop or future.done():
-            continue  # done: its caller went away, which changes nothing about the record
-        if refusal:
-            future.set_exception(LogUnavailableError(refusal))
-        else:
-            future.set_result(None)
+    def _settled(self, loop: asyncio.AbstractEventLoop, futures: list[asyncio.Future[None]], refusal: str) -> None:
+        for future in futures:
+            if future.get_loop() is not loop or future.done():
+                continue  # done: its caller went away, which changes nothing about the record
+            if refusal:
+                future.set_exception(LogUnavailableError(refusal))
+            else:
+                future.set_result(None)
+        self._hand_over()
 
 
 def describe(error: Exception) -> str:

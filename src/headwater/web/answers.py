@@ -9,7 +9,7 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
-_CLOSES = (408, 413, 431)
+CLOSES = (408, 413, 431)
 """After these the rest of the request is not read."""
 
 
@@ -23,12 +23,18 @@ def headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-async def reply(send: Send, answer: Answer, batch: str = "") -> None:
-    """Sends an answer whole; `batch` is told in a header."""
+def told_headers(answer: Answer, batch: str = "") -> list[tuple[bytes, bytes]]:
+    """`headers_of`, with the batch's id, and with the word that the connection ends where the status ends it."""
     headers = headers_of(answer)
     if batch:
         headers.append((b"headwater-batch", batch.encode()))
-    if answer.status in _CLOSES:
+    if answer.status in CLOSES:
         headers.append((b"connection", b"close"))
+    return headers
+
+
+async def reply(send: Send, answer: Answer, batch: str = "") -> None:
+    """Sends an answer whole; `batch` is told in a header."""
+    headers = told_headers(answer, batch)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -74,17 +74,22 @@ class Ingest:
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if told := await self.tell(scope, receive):
+            await reply(send, told.answer, told.batch)
+
+    async def tell(self, scope: Scope, receive: Receive) -> Told | None:
+        """`answer`, counted; None when there is nobody to tell: the client has gone, or was cut off."""
         dialect = self.routes[scope["path"]]
         began = time.perf_counter()
         self.in_flight += 1
         try:
             told = await self.answer(dialect, scope, receive)
         except Disconnected:
-            return
+            return None
         except LogUndecidedError as error:
             logger.error("%s: its sender gets no answer", error)
             await cut(scope, receive)
-            return
+            return None
         finally:
             self.in_flight -= 1
         self._metrics.request(dialect.name, told.answer.status, told.events, time.perf_counter() - began)
@@ -92,7 +97,7 @@ class Ingest:
             self._metrics.rejected(told.rejected)
         if tracing.is_on():
             tracing.tell(headwater__dialect=dialect.name, headwater__events=told.events, headwater__batch=told.batch)
-        await reply(send, told.answer, told.batch)
+        return told
 
     async def answer(self, dialect: Dialect, scope: Scope, receive: Receive) -> Told:
         """What to tell the client. Raises Disconnected when it has gone, LogUndecidedError when nothing can be told.

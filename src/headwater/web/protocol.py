@@ -20,6 +20,7 @@ from headwater.requests import SCOPE, About, request_id
 from headwater.web import framing, patience
 from headwater.web.answers import headers_of
 from headwater.web.body import ABORT
+from headwater.web.exchange import Direct, Exchange
 from headwater.web.framing import Headers
 
 MAX_HEAD = 32 * 1024
@@ -42,6 +43,8 @@ class GuardedProtocol(HttpToolsProtocol):
     answer: Callable[[str, int, str], Answer]
     told: Callable[[Headers], Headers] = staticmethod(lambda asked: [])
     """What an answer to a request with these headers carries beside its own; CORS sets it."""
+    direct: Direct | None = None
+    """What is answered without ASGI; None where each request passes through an application that wants to see it."""
     places: "Places"
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -127,7 +130,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(503)
         if parser.should_upgrade():
             return
-        super().on_headers_complete()
+        self._begin_cycle()
         cycle = self.cycle
         cycle.transport = self._outlet  # type: ignore[assignment]
         cycle.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
@@ -141,6 +144,27 @@ class GuardedProtocol(HttpToolsProtocol):
         self._body = self._sent = 0
         self._pace: patience.Pace | None = None
         self.headers = []  # trailers go there, and nowhere from there
+
+    def _begin_cycle(self) -> None:
+        """What reads the rest of the request and answers it: uvicorn's, or for an ordinary ingest request our own."""
+        direct, parser = self.direct, self.parser
+        path = direct.targets.get(self.url) if direct else None
+        if direct is None or path is None or parser.get_method() != b"POST" or self.expect_100_continue:
+            super().on_headers_complete()
+            return
+        before = self.cycle
+        version = parser.get_http_version()
+        scope: Any = self.scope
+        scope.update(method="POST", path=path, raw_path=self.url, query_string=b"", http_version=version)
+        headers, told = self.server_state.default_headers, type(self).told
+        cycle: Any = Exchange(direct.ingest, scope, self.flow, headers, told, self.on_response_complete)
+        cycle.keep_alive = version != "1.0" and parser.should_keep_alive()
+        self.cycle = cycle
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         cycle = self.cycle
@@ -180,7 +204,12 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        if not isinstance(cycle, Exchange):
+            super()._start_asgi_task(cycle, app)
+            return
+        task = self.loop.create_task(cycle.run())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     # --- answering -----------------------------------------------------------------------------------------------
 

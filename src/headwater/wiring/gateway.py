@@ -26,6 +26,7 @@ from headwater.web.access import AccessLog
 from headwater.web.auth import Door
 from headwater.web.body import Bodies
 from headwater.web.cors import Application, Cors
+from headwater.web.exchange import Direct
 from headwater.web.forwarded import Clients
 from headwater.web.gateway import Gateway
 from headwater.web.ingest import Ingest
@@ -106,6 +107,7 @@ async def _serve_gateway(settings: Settings, sock_fd: int, parts: Parts) -> None
         files = dashboard.Dashboard(dashboard.load())
         gateway = Gateway(ingest, own, engine, files, door, origins, clients, bodies, settings.max_body)
         GuardedProtocol.answer = staticmethod(gateway.refusal)
+        GuardedProtocol.direct = _direct(ingest, settings)
         GuardedProtocol.places = Places(connections(settings.max_connections))
         certificate = _certificate(settings)
         tls = certificate.context if certificate else None
@@ -146,6 +148,13 @@ def _certificate(settings: Settings) -> Certificate | None:
     if settings.tls_cert is None or settings.tls_key is None:
         return None
     return Certificate(settings.tls_cert, settings.tls_key)
+
+
+def _direct(ingest: Ingest, settings: Settings) -> Direct | None:
+    """None where each request is told of: that is done around the application."""
+    if settings.access_log or tracing.is_on():
+        return None
+    return Direct(ingest, {path.encode(): path for path in ingest.routes})
 
 
 def _fronted(gateway: Gateway, ingest: Ingest, settings: Settings) -> Application:
