@@ -88,8 +88,11 @@ class Server:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Its processes, by role."""
-        return dict(self._pids)
+        """Its processes, by role; a second one of a role has its number."""
+        found = {}
+        for role, pids in self._members().items():
+            found |= {f"{role} {number}" if number > 1 else role: pid for number, pid in enumerate(pids, 1)}
+        return found
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by role. Fails when a process was restarted: figures would be wrong."""

@@ -119,6 +119,7 @@ def test_a_peer_stores_every_event_it_acknowledges_behind_a_sync(peer: str, tmp_
         seen = import_module("syncs").watched(server, kinds.BIK_BATCH, 5)
         assert "reason" in seen or seen["syncs"] >= seen["requests"] == 5
         assert server.cpu()["server"] > 0
+        assert server.pids["server"] == server.process.pid
         assert server.finish(1)["bytes"] > 0
     finally:
         server.stop()
