@@ -77,7 +77,7 @@ def made(client: httpx.Client, condition: dict[str, Any]) -> str:
 def limited(client: httpx.Client, clock: MovedClock) -> int:
     """Sends some of a signal with a limit; what the answer says of it must be possible. Returns the status."""
     event = {"signal": "limited", "identity": {"type": "account", "id": "1"}, "data": {}}
-    answer = client.post("/v1/events/batch", json={"events": [event] * 10})
+    answer = client.post("/v1/events/batch", json={"events": [event] * 25})
     remaining, reset = (answer.headers[f"x-ratelimit-{name}"] for name in ("remaining", "reset"))
     assert 0 <= int(remaining) <= LIMIT, answer.headers
     wait = datetime.fromisoformat(reset).timestamp() - clock.now()
