@@ -180,15 +180,17 @@ def export(server: Server) -> Iterator[dict[str, Any]]:
     connection.close()
 
 
-def check(server: Server, ledger: Ledger) -> int:
+def check(server: Server, ledger: Ledger, signals: Sequence[str] | None = None) -> int:
     """Once everything is processed: each acknowledged event is there exactly once, others at most once and by batch.
 
-    Returns the count of acknowledged events.
+    `signals`: the senders', where others sent events of their own. Returns the count of acknowledged events.
     """
     server.wait_drained(300)
     found: Counter[str] = Counter()
     ids = set()
     for event in export(server):
+        if signals is not None and event["signal"] not in signals:
+            continue
         _check_event(event, ledger)
         found[event["data"]["token"]] += 1
         ids.add(event["id"])

@@ -6,9 +6,10 @@ Nothing that was acknowledged is lost, nothing refused is stored, and it goes on
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EIO, ENOSPC, errorcode
 from functools import partial
+from http.client import HTTPException
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -297,7 +298,8 @@ def limited(pid: int, which: int, soft: int) -> Iterator[None]:
     try:
         yield
     finally:
-        resource.prlimit(pid, which, before)
+        with suppress(ProcessLookupError):  # it ended of it; the next one has no such limit
+            resource.prlimit(pid, which, before)
 
 
 def descriptors(pid: int) -> int:
@@ -358,3 +360,65 @@ def test_no_descriptors_left_stop_nothing_for_good(tmp_path: Path) -> None:
         tell(Section.LIMITS, "no descriptors left (RLIMIT_NOFILE)", **told)
     finally:
         server.kill_group()
+
+
+def address_space(pid: int) -> int:
+    """Bytes that a process has mapped by now."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("role", ["gateway", "engine"])
+def test_no_memory_left_loses_nothing(tmp_path: Path, role: str) -> None:
+    """RLIMIT_AS at what it has, while megabytes come in: it refuses or waits, or ends and is started again."""
+    server = Server(tmp_path / "data")
+    try:
+        server.start()
+        server.wait_engine()
+        prepare(server)
+        ledger, pid = Ledger(), server.pids()[role]
+        with load(server, ledger, senders=2), limited(pid, resource.RLIMIT_AS, address_space(pid)):
+            until(partial(starved, server, ledger, role, pid), 60, "it runs out of memory")
+        until(lambda: big(server, ledger), 60, "events of megabytes are taken again")
+        server.wait_engine()
+        caller = Caller(server, ledger)
+        until(partial(caller.is_well, "engine"), 60)
+        caller.close()
+        ended = server.pids()[role] != pid
+        # Only a 503 says that nothing was stored; behind another the memory for the answer may have been missing.
+        ledger.in_doubt += [tokens for tokens, answer in ledger.refused if answer.status != 503]
+        ledger.refused = [each for each in ledger.refused if each[1].status == 503]
+        told = {"acknowledged": check(server, ledger), "lost": 0, "doubled": 0, "refused_requests": len(ledger.refused)}
+        told |= {"in_doubt": len(ledger.in_doubt), "ended_and_started_again": int(ended)}
+        tell(Section.LIMITS, f"no memory left for the {role} (RLIMIT_AS)", **told)
+    finally:
+        server.kill_group()
+
+
+def big(server: Server, ledger: Ledger) -> bool:
+    """Whether four megabytes were acknowledged."""
+    tokens = [f"big-{time.monotonic_ns()}-{n}" for n in range(20)]
+    data = [{"token": token, "x": "y" * 200_000} for token in tokens]
+    events = [{"signal": SIGNAL, "identity": {"type": "account", "id": "1"}, "data": each} for each in data]
+    client = Client(server.url, server.key)
+    try:
+        answer = client.post(BIGMIND.batch, BIGMIND.batch_of(*events))
+    except (OSError, HTTPException):
+        ledger.doubt(tokens)
+        return False
+    finally:
+        client.close()
+    if answer.status == 200:
+        ledger.acknowledge(tokens, [event["id"] for event in answer.json["data"]])
+    else:
+        ledger.refuse(tokens, answer)
+    return answer.status == 200
+
+
+def starved(server: Server, ledger: Ledger, role: str, pid: int) -> bool:
+    """Gives it more to do; whether it has shown that it lacks memory."""
+    big(server, ledger)
+    if role == "gateway":
+        return bool(ledger.refused or ledger.in_doubt)
+    return server.pids().get(role) != pid or "emory" in server.log(200_000)

@@ -173,3 +173,39 @@ def test_what_is_held_while_a_workspace_is_made_anew_is_seen_by_nobody(
     rig.live.step()
     assert rig.live.size(cohort) == 0
     assert rig.memberships.changes(cohort, None, 10) == []
+
+
+HOUR = 3_600_000
+RECENT = {"subject": "person", "where": {"performed": "bought", "within": "2h"}}
+
+
+@pytest.mark.parametrize("ahead", [HOUR, 3 * HOUR])
+def test_a_clock_that_was_ahead_for_hours_is_followed_back(parts: Parts, ahead: int) -> None:
+    """Else cohorts would stand still for as long; who left since it was ahead is there again, and what was dated by
+    it counts once it is so late."""
+    rig = Rig(parts, plan())
+    rig.define(RECENT)
+    rig.send([bought(BOB)])
+    rig.check()
+    rig.now += ahead
+    rig.send([bought(DEVICE)])
+    rig.check()
+    rig.now -= ahead
+    rig.check()
+    (cohort,) = rig.cohorts
+    assert [member.identity for member in rig.memberships.members(cohort)] == [BOB]
+    rig.now += ahead
+    rig.check()
+    assert rig.live.differences(rig.workspace) == []
+
+
+def test_a_clock_that_is_set_back_by_a_moment_brings_nobody_back(parts: Parts) -> None:
+    rig = Rig(parts, plan())
+    rig.define(RECENT)
+    rig.send([bought(BOB)])
+    rig.now += 2 * HOUR
+    rig.check()
+    rig.now -= 500
+    rig.live.step()
+    (cohort,) = rig.cohorts
+    assert rig.live.size(cohort) == 0 and not rig.live._rebuilding

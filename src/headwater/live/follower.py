@@ -36,6 +36,8 @@ POLL = 0.05
 """Seconds between two looks when nothing was stored."""
 ANSWER_SECONDS = 50
 """How long somebody waits for a command to be carried out."""
+SET_BACK_MS = 60_000
+"""What a clock that is kept right may be set back by: cohorts wait for it to be as late again."""
 WRITTEN = 10_000
 """Changes of a transaction."""
 FIRST_BACK_OFF, LAST_BACK_OFF = 0.5, 30.0
@@ -163,6 +165,7 @@ class Follower:
             self._redefine()
         moment, committed = self._clock(), self._state.cursors()
         cursors = self._upto
+        self._turn_back(moment)
         self._pass()
         for lane in Lane:
             self._follow(lane, cursors[lane])
@@ -174,6 +177,16 @@ class Follower:
         if all(cursors[lane].position >= committed[lane].position for lane in Lane):
             self._as_of = moment
         self._commands.obey()
+
+    def _turn_back(self, moment: int) -> None:
+        """A clock that was far ahead and was set right: everybody is judged anew, as of now."""
+        ahead = self._now - moment
+        if ahead <= SET_BACK_MS:
+            return
+        _logger.warning("the clock was set back by %d s: cohorts are made anew as of now", ahead // 1000)
+        self._now = moment
+        for workspace in self._spaces:
+            self._rebuild(workspace, "clock")
 
     def _pass(self) -> None:
         """Which backfills do not count, asked after it is known what is stored: none of it came before its backfill."""
@@ -197,7 +210,7 @@ class Follower:
                 self._look()
 
     def _look(self) -> None:
-        # A clock that was set back must not bring anybody back.
+        # A clock that was set back a little must not bring anybody back: see `_turn_back`.
         self._now = max(self._now, self._clock())
         for space in list(self._spaces.values()):
             with self._lock:
