@@ -68,23 +68,14 @@ class Peer(Server):
 
     def cpu(self) -> dict[str, float]:
         """Of those that have ended meanwhile, too."""
-        return self._summed(machine.tree_seconds)
+        try:
+            return {role: machine.tree_seconds(pid) for role, (pid,) in self._pids.items()}
+        except (FileNotFoundError, ProcessLookupError):
+            raise ServerFailed(f"a process of {self.name} ended:\n{self.log.read_text()[-5000:]}") from None
 
-    def memory(self) -> dict[str, dict[str, float]]:
-        return {
-            role: {size: sum(machine.memory_mib(pid)[size] for pid in self._trees(pids)) for size in ("rss", "pss")}
-            for role, pids in self._pids.items()
-        }
-
-    def peaks(self) -> dict[str, float]:
-        return {role: sum(map(machine.peak_mib, self._trees(pids))) for role, pids in self._pids.items()}
-
-    def syncing(self) -> list[int]:
-        return [pid for pids in self._pids.values() for pid in self._trees(pids)]
-
-    @staticmethod
-    def _trees(pids: list[int]) -> list[int]:
-        return [pid for root in pids for pid in machine.tree(root)]
+    def _members(self) -> dict[str, list[int]]:
+        """With all that came from them: PostgreSQL's come and go."""
+        return {role: list(machine.tree(pid)) for role, (pid,) in self._pids.items()}
 
     def stop(self) -> None:
         super().stop()

@@ -15,6 +15,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +89,16 @@ class Race:
         if not self.progress.console.is_terminal:
             print(f"{time.monotonic() - self.began:6.0f} s  {text}", file=sys.stderr, flush=True)
 
+    def attempt(self, name: str, action: Callable[[], None]) -> None:
+        """Does something with one server. A peer that cannot is left out; others end the race."""
+        try:
+            action()
+        except (Exception, ServerFailed) as error:
+            if name not in PEERS:
+                raise
+            self.leave_out(name, error)
+
     def leave_out(self, name: str, reason: BaseException) -> None:
-        """The race goes on without a peer that cannot run; without anybody else it makes no sense."""
-        if name not in PEERS:
-            raise reason
         self.results["not_run"][name] = str(reason).strip() or type(reason).__name__
         self.progress.console.print(f"without {name}: {reason}")
         self.cases = [case for case in self.cases if case.server != name]
@@ -106,22 +114,22 @@ class Race:
             if name not in {case.server for case in self.cases}:
                 continue
             self.step(f"starting {name}")
-            try:
-                self.servers[name] = start(self.directory / name.replace(" ", "-"))
-                self.results["conditions"]["versions"] |= self.servers[name].versions()
-            except (Exception, ServerFailed) as error:
-                self.leave_out(name, error)
-            if len(self.servers) == 1:
-                self.alone(self.servers[name])
-        for case in () if self.options.quick else self.cases:  # caches, connections, code that was never run
-            server = self.servers[case.server]
-            load.wrk(server, case.kind.path, self.bodies[case.kind], self.options.connections, 1).result()
-            server.drain()
+            self.attempt(name, partial(self.start_one, name, start))
+        for case in () if self.options.quick else CASES:  # caches, connections, code that was never run
+            if case in self.cases:
+                self.attempt(case.server, partial(self.warm, case))
 
-    def alone(self, server: Server) -> None:
-        """One headwater's memory, while there is no second one to share pages with."""
-        server.settle()
-        self.results["alone"] = server.memory()
+    def start_one(self, name: str, start: Callable[[Path], Server]) -> None:
+        self.servers[name] = server = start(self.directory / name.replace(" ", "-"))
+        self.results["conditions"]["versions"] |= server.versions()
+        if len(self.servers) == 1:  # a headwater, while there is no second one to share pages with
+            server.settle()
+            self.results["alone"] = server.memory()
+
+    def warm(self, case: Case) -> None:
+        server = self.servers[case.server]
+        load.wrk(server, case.kind.path, self.bodies[case.kind], self.options.connections, 1).result()
+        server.drain()
 
     def rest(self) -> None:
         """What the servers take while nothing happens."""
@@ -131,13 +139,14 @@ class Race:
         before, began = {name: server.cpu() for name, server in self.servers.items()}, time.monotonic()
         time.sleep(self.options.rest)
         seconds = time.monotonic() - began
-        self.results["rest"] = {
-            name: {
-                "memory": server.memory(),
-                "cpu_percent": {role: s / seconds * 100 for role, s in spent(before[name], server.cpu()).items()},
-            }
-            for name, server in self.servers.items()
-        }
+        self.results["rest"] = {}
+        for name in list(self.servers):
+            self.attempt(name, partial(self.rested, name, before[name], seconds))
+
+    def rested(self, name: str, before: dict[str, float], seconds: float) -> None:
+        server = self.servers[name]
+        percent = {role: taken / seconds * 100 for role, taken in spent(before, server.cpu()).items()}
+        self.results["rest"][name] = {"memory": server.memory(), "cpu_percent": percent}
 
     # --- turns -----------------------------------------------------------------------------------------------------
 
@@ -156,6 +165,7 @@ class Race:
                 self.progress.console.print(f"only {turn} of {turns} turns: the next would take too long (--minutes)")
                 break
             self.take_turn(turn)
+            report.write(report.rounded(self.results), self.options.json)  # so far, should the rest fail
 
     def take_turn(self, turn: int) -> None:
         for size, taken in zip((4 * machine.KIB, 150 * machine.KIB), self.results["disk"].values(), strict=True):
@@ -165,10 +175,7 @@ class Race:
             if case not in self.cases:
                 continue
             self.step(f"turn {turn + 1} of {self.options.turns}: {case.server}, {case.kind.name}")
-            try:
-                self.race(case)
-            except (Exception, ServerFailed) as error:
-                self.leave_out(case.server, error)
+            self.attempt(case.server, partial(self.race, case))
 
     def race(self, case: Case) -> None:
         """One racer's turn, in all its forms."""
@@ -260,20 +267,23 @@ class Race:
 
     def end(self) -> None:
         """Whether 200s are behind syncs; memory and disk after all of it. Ends all of them."""
-        self.results["peak"] = {name: server.peaks() for name, server in self.servers.items()}
-        self.results["syncs"], self.results["stored"] = {}, {}
-        for name, server in list(self.servers.items()):
-            if name.startswith("no-op"):
-                continue
+        self.results["peak"], self.results["syncs"], self.results["stored"] = {}, {}, {}
+        for name in list(self.servers):
             self.step(f"{name}: its syncs, and what it left on disk")
-            kind = bodies.BIGMIND_BATCH if name == "headwater bigmind" else bodies.BIK_BATCH
             try:
-                self.results["syncs"][name] = syncs.watched(server, kind, SYNCED_REQUESTS)
-                self.results["stored"][name] = server.finish(self.options.merges)
-            except (Exception, ServerFailed) as error:
-                self.results["syncs"].setdefault(name, {"reason": str(error)})
+                self.end_one(name)
+            except (Exception, ServerFailed) as error:  # what a peer has shown by now, it has shown
                 if name not in PEERS:
                     raise
+                self.results["syncs"].setdefault(name, {"reason": str(error) or type(error).__name__})
+
+    def end_one(self, name: str) -> None:
+        server = self.servers[name]
+        self.results["peak"][name] = server.peaks()
+        if not name.startswith("no-op"):
+            kind = bodies.BIGMIND_BATCH if name == "headwater bigmind" else bodies.BIK_BATCH
+            self.results["syncs"][name] = syncs.watched(server, kind, SYNCED_REQUESTS)
+            self.results["stored"][name] = server.finish(self.options.merges)
 
 
 def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
@@ -313,7 +323,7 @@ def measured(options: argparse.Namespace, console: Console) -> Figures:
     tempfile.tempdir = options.dir and str(
         options.dir
     )  # PostgreSQL's directory must be another user's, so it is beside
-    total = len(STARTS) + 1 + options.turns * len(CASES) + 2 * (options.steps + 2) + len(STARTS) - 2
+    total = len(STARTS) + 1 + options.turns * len(CASES) + 2 * (options.steps + 2) + len(STARTS)
     columns = (*Progress.get_default_columns()[:3], TimeElapsedColumn(), TextColumn("{task.completed}/{task.total}"))
     made = tempfile.TemporaryDirectory(dir=options.dir, prefix="hw-bench-")
     with made as directory, Progress(*columns, console=console) as progress:

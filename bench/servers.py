@@ -88,8 +88,11 @@ class Server:
 
     @property
     def pids(self) -> dict[str, int]:
-        """Its processes, by role."""
-        return dict(self._pids)
+        """Its processes, by role; a second one of a role has its number."""
+        found = {}
+        for role, pids in self._members().items():
+            found |= {f"{role} {number}" if number > 1 else role: pid for number, pid in enumerate(pids, 1)}
+        return found
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by role. Fails when a process was restarted: figures would be wrong."""
@@ -106,12 +109,16 @@ class Server:
 
     def syncing(self) -> list[int]:
         """The processes whose syncs a 200 waits for."""
-        return [pid for pids in self._pids.values() for pid in pids]
+        return [pid for pids in self._members().values() for pid in pids]
+
+    def _members(self) -> dict[str, list[int]]:
+        """Its processes now, by role."""
+        return self._pids
 
     def _summed(self, figure: Callable[[int], float]) -> dict[str, float]:
         try:
-            return {role: sum(map(figure, pids)) for role, pids in self._pids.items()}
-        except FileNotFoundError:
+            return {role: sum(map(figure, pids)) for role, pids in self._members().items()}
+        except (FileNotFoundError, ProcessLookupError):
             raise ServerFailed(f"a process of {self.name} ended:\n{self.log.read_text()[-5000:]}") from None
 
     def versions(self) -> dict[str, str]:
@@ -225,7 +232,7 @@ class Headwater(Server):
 
     def syncing(self) -> list[int]:
         """The store's own syncs, the engine's, are on nobody's way."""
-        return self._pids["gateway"]
+        return self._pids.get("gateway") or super().syncing()
 
     def finish(self, seconds: float) -> dict[str, Any]:
         """Its store opens for one process only, and is looked at when its merges have come to rest."""

@@ -107,10 +107,11 @@ class Intake:
         Raises BodyError for what cannot be written down, UnavailableError when nothing can be taken now.
         """
         draft = _draft(workspace, dialect, request)
-        for step in self._steps:
-            if draft.faults and not (dialect.collects_faults or order.lenient):
-                break
-            step(draft)
+        if not self._is_ordinary(draft):
+            for step in self._steps:
+                if draft.faults and not (dialect.collects_faults or order.lenient):
+                    break
+                step(draft)
         faults = sorted(draft.faults, key=lambda fault: fault.index)
         if faults and (not order.lenient or not (draft := _without_faulty(draft)).events):
             return Refusal(faults)
@@ -123,6 +124,35 @@ class Intake:
         for step in self._steps:
             step(draft)
         return draft.faults
+
+    def _is_ordinary(self, draft: Draft) -> bool:
+        """Whether no step has anything to say: each event just names an active signal, asks for no version, fits, and
+        measures nothing. Then all is decided here, signal by signal; else nothing is, and the steps look at each."""
+        if draft.faults:
+            return False
+        known, groups = self._catalog.signals_of(draft.workspace), _by_slug(draft.events)
+        signals = {slug: known.get(slug) for slug in groups}
+        for slug, signal in signals.items():
+            if signal is None or not signal.active or signal.draft or signal.value is not None:
+                return False
+            if not self._all_fit(signal, groups[slug]):
+                return False
+        for slug, signal in signals.items():
+            assert signal is not None
+            id_, version = signal.id, signal.latest
+            for event in groups[slug]:
+                event.signal_id = id_
+                event.schema_version = version
+        draft.signals = [signals[event.signal] for event in draft.events]  # type: ignore[union-attr]
+        return True
+
+    def _all_fit(self, signal: Signal, events: list[Event]) -> bool:
+        """False says nothing about any of them."""
+        if {event.schema_version for event in events} != {None}:
+            return False
+        if signal.latest is None:
+            return True
+        return self._catalog.validator(signal.id, signal.latest).all_ok([event.data for event in events])
 
     # --- the steps -------------------------------------------------------------------------------------------------
 
@@ -262,6 +292,10 @@ class Intake:
 
         All of them migrate, in `backfill`, if it is given; else those whose sender asked for it, in the standing one.
         """
+        if not (backfill or draft.request.migrating) and {event.occurred_ms for event in taken} == {None}:
+            for event in taken:
+                event.occurred_ms = draft.received_ms
+            return (_part(Lane.REALTIME, taken),)
         realtime: list[Event] = []
         migration: list[Event] = []
         windows, received, old_migrates = self._windows, draft.received_ms, draft.dialect.old_migrates
@@ -294,6 +328,18 @@ def _draft(workspace: str, dialect: Dialect, request: Request) -> Draft:
 def _unknown(draft: Draft, index: int, event: Event) -> Fault:
     text = f"is not a known event: '{cut(event.signal, 100)}'"
     return Fault(index, (draft.dialect.signal_field,), "unknown_signal", text)
+
+
+def _by_slug(events: Sequence[Event | None]) -> dict[str, list[Event]]:
+    """All of them were read: no fault stands against any."""
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        slug = event.signal  # type: ignore[union-attr]
+        if slug in found:
+            found[slug].append(event)  # type: ignore[arg-type]
+        else:
+            found[slug] = [event]  # type: ignore[list-item]
+    return found
 
 
 def _by_schema(draft: Draft) -> dict[tuple[str, int], list[int]]:

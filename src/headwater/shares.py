@@ -32,6 +32,8 @@ def share_out(
 ) -> tuple[Sequence[int], list[Limited]]:
     """The indexes of the events that the grants cover, first come first served within the request, and the others with
     their places in it. `whole`: all or none."""
+    if not wants:
+        return range(len(events)), []
     left = {signal_id: grants[signal_id].count for signal_id, want in wants.items()}
     over = {signal_id for signal_id, want in wants.items() if left[signal_id] < want.count}
     if not over:

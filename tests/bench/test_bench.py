@@ -119,6 +119,7 @@ def test_a_peer_stores_every_event_it_acknowledges_behind_a_sync(peer: str, tmp_
         seen = import_module("syncs").watched(server, kinds.BIK_BATCH, 5)
         assert "reason" in seen or seen["syncs"] >= seen["requests"] == 5
         assert server.cpu()["server"] > 0
+        assert server.pids["server"] == server.process.pid
         assert server.finish(1)["bytes"] > 0
     finally:
         server.stop()
@@ -171,12 +172,13 @@ def wrk() -> None:
 
 
 @pytest.mark.torture
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("wrk")
 def test_the_race_runs_from_end_to_end(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
     tiny = ["--sustain", "2", "--search", "1.5", "--freshness", "3", "--steps", "1", "--rest", "0.3"]
     command = [sys.executable, str(BENCH / "race.py"), "--quick", *tiny, "--json", str(path)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=580)
     assert ran.returncode == 0, ran.stderr
     results = json.loads(path.read_text())
     told = {"conditions", "options", "rest", "cases", "disk", "sustained", "freshness", "peak", "syncs", "stored"}

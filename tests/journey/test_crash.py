@@ -102,7 +102,7 @@ def test_kill_between_insert_and_commit(fresh_server: Server) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
 def test_many_kills_between_insert_and_commit(fresh_server: Server) -> None:
-    kills_between_insert_and_commit(fresh_server, often(100))
+    kills_between_insert_and_commit(fresh_server, often(40))
 
 
 @pytest.mark.timeout(300)

@@ -12,7 +12,7 @@ from headwater.config import Windows
 from headwater.events import Lane
 from headwater.outcomes import Reason
 from headwater.quotas.memory import MemoryQuotas
-from headwater.rules.identity import email_identity, identity, split_identity
+from headwater.rules.identity import contact_identities, email_identity, identity, split_identity, usual_contacts
 from headwater.rules.lane import place
 from headwater.rules.quota import Grant, Want
 
@@ -41,6 +41,27 @@ def test_identity(type_: str, id_: str, region: str | None, key: str | None) -> 
 def test_split_at_the_first_colon() -> None:
     assert split_identity("custom:a:b") == ("custom", "a:b")
     assert split_identity("nothing") == ("", "nothing")
+
+
+_TEXTS = st.none() | st.text("aA@.+019 \nü\x7f", max_size=12)
+_ADDRESSES = st.from_regex(r"[!-?A-~]{1,66}@[!-?A-~]{1,3}", fullmatch=True) | _TEXTS
+_NUMBERS = st.from_regex(r"\+[0-9]{7,17}", fullmatch=True) | _TEXTS
+
+
+@given(st.lists(st.tuples(_ADDRESSES, _NUMBERS), max_size=4))
+def test_many_contacts_at_once_are_read_as_each_alone(people: list[tuple[str | None, str | None]]) -> None:
+    found = usual_contacts([email for email, _ in people], [phone for _, phone in people])
+    assert found is None or list(found) == [contact_identities(*each) for each in people]
+
+
+def test_usual_contacts_are_read_at_once() -> None:
+    emails, phones = ["A@shop.test", "b@shop.test"], ["+19494572000", "+919876543210"]
+    both = [("email:a@shop.test", "phone:+19494572000"), ("email:b@shop.test", "phone:+919876543210")]
+    assert usual_contacts(emails, phones) == both
+    assert usual_contacts(emails, [None, ""]) == [(first,) for first, _ in both]
+    assert usual_contacts([None, None], phones) == [(second,) for _, second in both]
+    assert usual_contacts(["a@b.test\nc@d.test", "e@f.test"], phones) is None
+    assert usual_contacts([emails[0], None], phones) is None
 
 
 HOUR = 60 * MINUTE_MS

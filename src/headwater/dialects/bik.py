@@ -5,7 +5,8 @@ faults of a request are listed. A body that msgspec takes as it stands goes the 
 field by field, to say what is wrong. Both ways give the same events.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Annotated, Any
 
 import msgspec
@@ -29,7 +30,7 @@ from headwater.dialects.base import (
     whole_limit,
 )
 from headwater.events import MAX_BATCH, Event
-from headwater.rules.identity import contact_identities, email_identity, phone_identity
+from headwater.rules.identity import contact_identities, email_identity, phone_identity, usual_contacts
 
 _PREFIX = "/integrations/bikPlatformFunctions-events"
 
@@ -150,8 +151,8 @@ def _explain(prefix: str, fault: Fault) -> _Error:
 def _events(sent: list[_Event], region: str | None) -> list[Event | None] | None:
     """None when one of them has to be looked at field by field."""
     events: list[Event | None] = []
-    for event in sent:
-        identities, occurred_ms = contact_identities(event.email, event.phone_number, region), None
+    for event, usual in zip(sent, _usual_contacts(sent), strict=False):
+        identities, occurred_ms = usual or contact_identities(event.email, event.phone_number, region), None
         if not identities:
             return None
         if event.created_at is not None and (occurred_ms := parse_iso(event.created_at)) is None:
@@ -166,6 +167,13 @@ def _events(sent: list[_Event], region: str | None) -> list[Event | None] | None
             )
         )
     return events
+
+
+def _usual_contacts(sent: list[_Event]) -> Iterable[tuple[str, ...]]:
+    """Empty ones where each event has to be looked at."""
+    if len(sent) == 1:
+        return ((),)
+    return usual_contacts([event.email for event in sent], [event.phone_number for event in sent]) or repeat(())
 
 
 def _read(body: bytes, single: bool, region: str | None) -> Request:

@@ -1,6 +1,7 @@
 """Identities as the whole of headwater writes them: `type:id`, e-mails and phone numbers in one form only."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 import phonenumbers
@@ -13,6 +14,9 @@ MAX_ID = 1024
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 _MAX_EMAIL = 254
+_EMAILS = re.compile(r"[!-?A-~]{1,64}@[!-?A-~]{1,189}(?:\n[!-?A-~]{1,64}@[!-?A-~]{1,189})*")
+_PHONES = re.compile(r"\+[1-9][0-9]{7,14}(?:\n\+[1-9][0-9]{7,14})*")
+"""Lines of what nearly every address and number is, and is taken as it is but for capitals."""
 _CACHED = 1 << 12
 _LONGEST = 320
 """Characters of what can be a number, blanks around it included; nothing longer is kept in mind."""
@@ -69,6 +73,33 @@ def contact_identities(email: str | None, phone: str | None, region: str | None 
         by_phone is None and phone and not phone.isspace()
     )
     return () if unread else tuple(key for key in (by_email, by_phone) if key)
+
+
+def usual_contacts(emails: Sequence[str | None], phones: Sequence[str | None]) -> Sequence[tuple[str, ...]] | None:
+    """`contact_identities` of many people at once, in half the time; None when one of them has to be looked at alone.
+
+    That is unless all have what one of them has, in the form that nearly every address and number has.
+    """
+    columns = []
+    if any(emails):
+        columns.append(_keys("email:", emails, _EMAILS))
+    if any(phones):
+        columns.append(_keys("phone:", phones, _PHONES))
+    if not columns or None in columns:
+        return None
+    return list(zip(*columns, strict=True))
+
+
+def _keys(kind: str, texts: Sequence[str | None], usual: re.Pattern[str]) -> list[str] | None:
+    """None when one of them is missing or unusual."""
+    try:
+        lines = "\n".join(texts)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    if not usual.fullmatch(lines):
+        return None
+    keys = [kind + text for text in lines.lower().split("\n")]
+    return keys if len(keys) == len(texts) else None
 
 
 def identity(type_: str, id_: str, region: str | None = None) -> str | None:

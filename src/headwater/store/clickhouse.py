@@ -20,7 +20,7 @@ from headwater.durable import make_directory
 from headwater.errors import CorruptionError, StartError
 from headwater.events import Lane
 from headwater.locks import WAIT_SECONDS, DirectoryLock
-from headwater.store import deletion, queries
+from headwater.store import deletion, library, queries
 from headwater.store.asking import READING, WRITING, Asking, migrate
 from headwater.store.base import Block
 from headwater.store.copies import link_store
@@ -148,6 +148,9 @@ class ChdbStore(Asking):
 
     def _keep(self) -> None:
         """Checks what merges make, every few seconds, beside the inserts: a merged part may be big."""
+        library.give_back()
+        if not self._closed.wait(KEEP_EVERY):
+            library.give_back()  # what only the start of those who ask and follow has needed
         while not self._closed.wait(KEEP_EVERY):
             try:
                 self._keep_merged()

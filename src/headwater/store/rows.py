@@ -49,7 +49,8 @@ def rows_of(record: Record, block: int) -> bytes:
     """
     shared = (block, record.lane.value, record.workspace, record.dialect)
     prefix = msgspec.json.encode(shared)[:-1] + b","
-    return prefix + record.lines[1:-1].replace(b"\n[", b"\n" + prefix) + b"\n"
+    lines = record.lines.split(b"\n")  # for one byte: a search for two takes twice as long as all of this
+    return prefix + (b"\n" + prefix).join([line[1:] for line in lines[:-1]]) + b"\n"
 
 
 Named = tuple[str, bytes]
