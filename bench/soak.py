@@ -9,6 +9,7 @@ realtime lane is seen side by side. Afterwards every acknowledged event is looke
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,8 @@ class Soak:
         with Receiver() as receiver:
             self.server = Headwater("soak", self.directory / "server", "--webhooks-allow", "127.0.0.1")
             try:
+                if self.options.level:
+                    level(self.server.pids["engine"])
                 self._prepare(receiver.url)
                 live, seen = self._soaked(files)
                 say("counting")
@@ -199,6 +202,12 @@ class Soak:
         }
 
 
+def level(pid: int) -> None:
+    """Takes a process' niceness from it: the engine gives way to the gateway, and would to other people's work, too."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.setpriority(os.PRIO_PROCESS, int(thread.name), 0)
+
+
 def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
@@ -226,6 +235,7 @@ def parsed() -> argparse.Namespace:
     add("--turns", type=int, default=6, help="each of live traffic alone, then with imports")
     add("--bursts", type=int, default=5, help="imports in each turn")
     add("--sample", type=float, default=10, help="seconds between two looks at the processes")
+    add("--level", action="store_true", help="the engine is not nice: for a machine where others work, nicely")
     add("--dir", type=Path, help="where the server keeps its data: the disk that is measured")
     add("--json", type=Path, default=LAST, help="where to write everything measured; its plot beside it")
     add("--from", dest="source", type=Path, help="tell what this file holds instead of measuring")

@@ -145,6 +145,7 @@ def broken(results: Figures) -> list[str]:
 def conditions(results: Figures) -> Table:
     about, how, live = results["conditions"], results["options"], results["live"]
     quiet = "" if about["quiet"] else " (not quiet: others were running)"
+    quiet += ", the engine as quick to run as they" if how.get("level") else ""
     rows = [
         ["machine", f"{about['cores']} cores, {about['processor']}, {about['memory_gib']} GiB, {about['filesystem']}"],
         ["load average before", f"{about['load_average_before']}{quiet}"],
