@@ -189,12 +189,12 @@ class Headwater(Server):
             self.stop()
             raise ServerFailed(f"{error}\n{self.log.read_text()[-5000:]}") from None
 
-    def _found_pids(self) -> dict[str, int]:
+    def _found_pids(self) -> dict[str, list[int]]:
         """Of each role the oldest: what a process has just forked looks like itself for a moment."""
-        found: dict[str, int] = {}
+        found: dict[str, list[int]] = {}
         for pid, command in sorted(machine.session(self.process.pid).items()):
             if command[1:3] == ["-m", "headwater"]:
-                found.setdefault(self._role(command), pid)
+                found.setdefault(self._role(command), [pid])
         return found
 
     def _role(self, command: list[str]) -> str:

@@ -125,6 +125,19 @@ def test_a_peer_stores_every_event_it_acknowledges_behind_a_sync(peer: str, tmp_
         server.stop()
 
 
+def test_headwater_is_asked_from_outside_by_role(tmp_path: Path) -> None:
+    servers = import_module("servers")
+    server = servers.Headwater("headwater", tmp_path / "headwater")
+    try:
+        assert set(server.pids) == {"supervisor", "gateway", "engine"}
+        assert server.pids["supervisor"] == server.process.pid and server.syncing() == [server.pids["gateway"]]
+        for figures in (server.cpu(), server.memory(), server.peaks()):
+            assert set(figures) == set(server.pids)
+        assert server.commits() is not None and server.log_bytes() >= 0 and server.backlog() == 0
+    finally:
+        server.stop()
+
+
 def test_the_race_goes_on_without_a_peer_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     race, servers = import_module("race"), import_module("servers")
 
