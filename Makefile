@@ -12,19 +12,20 @@ JOBS ?= 2
 UV := UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1 $(BIN)/uv
 EXPORT := export --quiet --frozen --all-groups --all-extras --no-emit-project --no-header --no-annotate --format requirements-txt
 
-.PHONY: help run demo install ui docs test test-cluster torture check format lock bench bench-cohorts bench-cluster bench-ui screenshots clean
+.PHONY: help run demo install ui docs test test-cluster torture check format lock bench bench-cohorts bench-cluster bench-ui soak screenshots clean
 
 help:
 	@echo 'make run       serve on http://$(HOST):$(PORT), data in $(DATA_DIR)   (HOST= PORT= DATA_DIR=)'
 	@echo 'make demo      100,000 events of a shop and a CRM, and cohorts, into the server that runs   (DEMO=--again)'
 	@echo 'make test      the tests'
 	@echo 'make test-cluster  the tests with real Kafka, PostgreSQL and Redis, which it installs where it may and starts'
-	@echo 'make torture   the longer crash tests'
+	@echo "make torture   kills, power cuts, faults, hostile clients, in numbers   (TORTURE_REPORT=--write-docs renews docs/torture.md)"
 	@echo 'make check     locks, format, lint, types, import floors; lint, types and tests of the dashboard'
 	@echo 'make format    let ruff mend what it can'
-	@echo 'make bench     races headwater, a naive peer and no-op servers; 15 minutes   (BENCH=--quick)'
-	@echo 'make bench-cohorts  questions and live cohorts over 10 million events, beside SQLite; 30 minutes'
+	@echo 'make bench     races headwater, four durable peers and no-op servers; 20 minutes   (BENCH=--quick)'
+	@echo 'make bench-cohorts  questions and live cohorts over 10 million events, beside SQLite, DuckDB and PostgreSQL; 40 minutes'
 	@echo 'make bench-cluster  one machine beside gateways and engines on Kafka, PostgreSQL and Redis; 10 minutes'
+	@echo 'make soak      an hour of live traffic, and a million events of history beside it   (SOAK="--seconds 120")'
 	@echo 'make bench-ui    what the dashboard loads at first, and what an open Live page costs; 4 minutes'
 	@echo 'make screenshots  pictures of every page of the dashboard, in build/screenshots'
 	@echo 'make docs      the documentation as a site, in build/site'
@@ -68,9 +69,13 @@ test-cluster: install
 	@.ci/services
 	$(BIN)/pytest -m 'cluster and not torture'
 
+# What the tests found is told once more at the end. HEADWATER_TORTURE=5 takes five per cent of the numbers.
+torture: export HEADWATER_TORTURE_REPORT := $(CURDIR)/build/torture.jsonl
 torture: install
+	@mkdir -p build && rm -f "$$HEADWATER_TORTURE_REPORT"
 	$(BIN)/pytest -m 'torture and not cluster' -rP -n $(JOBS) --dist loadfile --no-loadscope-reorder --ignore=tests/edge $(TORTURE)
 	$(BIN)/pytest -m 'torture and not cluster' -rP tests/edge # alone: how soon a bad client is sent away is what these look at
+	@$(BIN)/python bench/torture_report.py "$$HEADWATER_TORTURE_REPORT" $(TORTURE_REPORT)
 
 check: install
 	@$(UV) lock --quiet --offline --check --python $(BIN)/python 2> /dev/null \
@@ -106,18 +111,25 @@ ui-types: install
 demo: install
 	@exec $(BIN)/headwater demo --data-dir "$(DATA_DIR)" --port $(PORT) $(DEMO)
 
-# BENCH='--quick' only looks whether it runs; BENCH='--write-docs' renews docs/performance.md. Needs wrk.
+# BENCH='--quick' only looks whether it runs; BENCH='--write-docs' renews docs/performance.md. Needs wrk; a peer whose
+# store is not there and cannot be installed is told as not run.
 bench: install
+	@.ci/services postgres || true
 	@exec $(BIN)/python bench/race.py $(BENCH)
 
 # Makes ten million events first, in build/cohorts, and keeps them for the next time.
 bench-cohorts: install
+	@.ci/services postgres || true
 	@exec $(BIN)/python bench/cohorts.py $(BENCH)
 
 # Starts the services itself. BENCH='--quick' or '--write-docs' as above: docs/scale-performance.md.
 bench-cluster: install
 	@.ci/services
 	@exec $(BIN)/python bench/cluster.py $(BENCH)
+
+# SOAK='--seconds 600 --backfill 100000', or '--write-docs': docs/torture.md.
+soak: install
+	@exec $(BIN)/python bench/soak.py $(SOAK)
 
 # Strictly: a link that leads nowhere, or a page that is not in mkdocs.yml, is an error; with --quiet they would not count.
 docs: install

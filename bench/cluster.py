@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -184,7 +184,7 @@ class Bench:
 
     def services_cpu(self) -> dict[str, float]:
         """Of each service's processes, with those of its that have ended."""
-        return {name: sum(_with_children(pid) for pid in pids) for name, pids in self.services.items()}
+        return {name: sum(machine.tree_seconds(pid) for pid in pids) for name, pids in self.services.items()}
 
     def at_rest(self, racers: list[Racer]) -> Figures:
         """What everybody takes while nothing happens."""
@@ -232,21 +232,6 @@ class Bench:
             if time.monotonic() > deadline:
                 raise SystemExit(f"{racer.name} has not drained within {DRAIN_SECONDS:.0f} s")
             time.sleep(0.1)
-
-
-def _with_children(root: int) -> float:
-    """CPU seconds of a process, its children that live, and theirs; and of those of its children that have ended."""
-    while True:
-        waited = machine._stat(Path(f"/proc/{root}"))[13:15]
-        with suppress(OSError):  # a child has ended meanwhile: what it took is its parent's now
-            return sum(int(ticks) for ticks in waited) / machine.TICKS + sum(map(machine.cpu_seconds, _family(root)))
-
-
-def _family(root: int) -> Iterator[int]:
-    yield root
-    for thread in Path(f"/proc/{root}/task").iterdir():
-        for child in (thread / "children").read_text().split():
-            yield from _family(int(child))
 
 
 def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

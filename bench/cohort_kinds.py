@@ -1,6 +1,7 @@
 """What is asked: each kind of condition, as headwater's definition and as the SQL one would write naively over one
 table of events; and the fifty cohorts that live at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +11,67 @@ Definition = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Words:
+    """What databases say differently."""
+
+    text: Callable[[str], str]
+    """A field of `data`, as text."""
+    number: Callable[[str], str]
+    newest: Callable[[str], str]
+    """SELECT of `person` and `data` of each one's newest event of a signal."""
+
+
+SQLITE = Words(
+    text=lambda field: f"json_extract(data, '$.{field}')",
+    number=lambda field: f"json_extract(data, '$.{field}')",
+    # SQLite takes `data` from the row that has the maximum.
+    newest=lambda signal: (
+        f"SELECT person, data, max(occurred_ms) FROM events WHERE signal = '{signal}' GROUP BY person"
+    ),
+)
+DUCKDB = Words(
+    text=lambda field: f"data->>'$.{field}'",
+    number=lambda field: f"CAST(data->>'$.{field}' AS DOUBLE)",
+    newest=lambda signal: (
+        f"SELECT person, arg_max(data, occurred_ms) AS data FROM events WHERE signal = '{signal}' GROUP BY person"
+    ),
+)
+POSTGRES = Words(
+    text=lambda field: f"data->>'{field}'",
+    number=lambda field: f"(data->>'{field}')::float8",
+    newest=lambda signal: (
+        f"SELECT DISTINCT ON (person) person, data FROM events WHERE signal = '{signal}' "
+        "ORDER BY person, occurred_ms DESC"
+    ),
+)
+
+
+@dataclass(frozen=True)
 class Kind:
     name: str
     definition: Definition
     sql: str
-    """Counts the same subjects; `:now`, `:first` and `:last` are milliseconds. A person is a number there already."""
+    """Counts the same subjects; `:now`, `:today`, `:first` and `:last` are milliseconds. A person is a number there
+    already."""
+
+    def told(self, named: dict[str, int]) -> str:
+        """The SQL with the milliseconds in their places."""
+        sql = self.sql
+        for name, value in named.items():
+            sql = sql.replace(f":{name}", str(value))
+        return sql
 
 
 def person(*conditions: Definition) -> Definition:
     return {"subject": "person", "where": conditions[0] if len(conditions) == 1 else {"all": list(conditions)}}
 
 
-def kinds(first_ms: int, last_ms: int) -> tuple[Kind, ...]:
+def named(now_ms: int, first_ms: int, last_ms: int) -> dict[str, int]:
+    """What stands for what in the SQL."""
+    return {"now": now_ms, "today": now_ms // DAY_MS * DAY_MS, "first": first_ms, "last": last_ms}
+
+
+def kinds(first_ms: int, last_ms: int, words: Words = SQLITE) -> tuple[Kind, ...]:
     """The dates are those of the condition with fixed dates: whole days."""
     dates = [to_iso(first_ms)[:10], to_iso(last_ms)[:10]]
     return (
@@ -41,19 +91,19 @@ def kinds(first_ms: int, last_ms: int) -> tuple[Kind, ...]:
             person({"performed": "productViewed", "count": {">=": 5}, "within": "90d",
                     "filter": {"category": {"=": "kurta"}}}),
             _counted(f"SELECT person FROM events WHERE signal = 'productViewed' AND {_within(90)} "
-                     "AND json_extract(data, '$.category') = 'kurta' GROUP BY person HAVING count(*) >= 5"),
+                     f"AND {words.text('category')} = 'kurta' GROUP BY person HAVING count(*) >= 5"),
         ),
         Kind(
             "sum",
             person({"performed": "purchasedAProduct", "sum": {"of": "itemPrice", ">=": 8000.005}, "within": "30d"}),
             _counted(f"SELECT person FROM events WHERE signal = 'purchasedAProduct' AND {_within(30)} "
-                     "GROUP BY person HAVING sum(json_extract(data, '$.itemPrice')) >= 8000.005"),
+                     f"GROUP BY person HAVING sum({words.number('itemPrice')}) >= 8000.005"),
         ),
         Kind(
             "average between dates",
             person({"performed": "productViewed", "avg": {"of": "itemPrice", ">=": 2500.005}, "between": dates}),
             _counted("SELECT person FROM events WHERE signal = 'productViewed' AND occurred_ms >= :first AND "
-                     "occurred_ms < :last GROUP BY person HAVING avg(json_extract(data, '$.itemPrice')) >= 2500.005"),
+                     f"occurred_ms < :last GROUP BY person HAVING avg({words.number('itemPrice')}) >= 2500.005"),
         ),
         Kind(
             "sequence of two",
@@ -81,17 +131,20 @@ def kinds(first_ms: int, last_ms: int) -> tuple[Kind, ...]:
         Kind(
             "state",
             person({"state": "loyalty-tier", "is": "gold"}),
-            _newest("loyalty-tier", "tier", "gold"),
+            _newest(words, "loyalty-tier", "tier", "gold"),
         ),
         Kind(
             "metric",
             {"subject": "account", "where": {"metric": "api-calls", "periods": 7, ">=": 5000}},
             _counted("SELECT person FROM events WHERE signal = 'api-calls' AND "
-                     f"occurred_ms >= :now / {DAY_MS} * {DAY_MS} - 6 * {DAY_MS} AND "
-                     f"occurred_ms < :now / {DAY_MS} * {DAY_MS} + {DAY_MS} "
-                     "GROUP BY person HAVING sum(json_extract(data, '$.calls')) >= 5000"),
+                     f"occurred_ms >= :today - {6 * DAY_MS} AND occurred_ms < :today + {DAY_MS} "
+                     f"GROUP BY person HAVING sum({words.number('calls')}) >= 5000"),
         ),
-        Kind("attribute", person({"attribute": "city", "is": "Mumbai"}), _newest("customerCreated", "city", "Mumbai")),
+        Kind(
+            "attribute",
+            person({"attribute": "city", "is": "Mumbai"}),
+            _newest(words, "customerCreated", "city", "Mumbai"),
+        ),
         Kind(
             "nested",
             person(
@@ -101,30 +154,29 @@ def kinds(first_ms: int, last_ms: int) -> tuple[Kind, ...]:
                 {"not": {"performed": "optedOut"}},
             ),
             _counted(f"SELECT person FROM events WHERE signal = 'purchasedAProduct' AND {_within(30)} "
-                     "AND json_extract(data, '$.itemPrice') >= 500 GROUP BY person HAVING count(*) >= 3 "
-                     f"INTERSECT SELECT person FROM ({_holders('loyalty-tier', 'tier', 'gold')} "
-                     f"UNION SELECT person FROM events WHERE signal = 'usedAPromoCode' AND {_within(60)}) "
+                     f"AND {words.number('itemPrice')} >= 500 GROUP BY person HAVING count(*) >= 3 "
+                     f"INTERSECT SELECT person FROM ({_holders(words, 'loyalty-tier', 'tier', 'gold')} "
+                     f"UNION SELECT person FROM events WHERE signal = 'usedAPromoCode' AND {_within(60)}) AS either "
                      "EXCEPT SELECT person FROM events WHERE signal = 'optedOut'"),
         ),
     )  # fmt: skip
 
 
 def _counted(sql: str) -> str:
-    return f"SELECT count(*) FROM ({sql})"
+    return f"SELECT count(*) FROM ({sql}) AS found"
 
 
 def _within(days: int, of: str = "") -> str:
     return f"{of}occurred_ms > :now - {days * DAY_MS} AND {of}occurred_ms <= :now"
 
 
-def _holders(signal: str, field: str, value: str) -> str:
-    """Whose newest event of the signal says so: SQLite takes `data` from the row that has the maximum."""
-    newest = f"SELECT person, data, max(occurred_ms) FROM events WHERE signal = '{signal}' GROUP BY person"
-    return f"SELECT person FROM ({newest}) WHERE json_extract(data, '$.{field}') = '{value}'"
+def _holders(words: Words, signal: str, field: str, value: str) -> str:
+    """Whose newest event of the signal says so."""
+    return f"SELECT person FROM ({words.newest(signal)}) AS newest WHERE {words.text(field)} = '{value}'"
 
 
-def _newest(signal: str, field: str, value: str) -> str:
-    return _counted(_holders(signal, field, value))
+def _newest(words: Words, signal: str, field: str, value: str) -> str:
+    return _counted(_holders(words, signal, field, value))
 
 
 # --- fifty ---------------------------------------------------------------------------------------------------------

@@ -58,6 +58,46 @@ def _same(each: Figures) -> str:
     return "yes" if each["table_size"] == each["size"] else f"**no**: {each['table_size']:,}"
 
 
+def rivals(results: Figures) -> Table:
+    """Warm, in turns with headwater."""
+    told = results.get("rivals") or {}
+    names = list(told.get("filled", {}))
+    rows = []
+    for each in told.get("kinds", []):
+        row = [each["kind"], f"{each['sizes'][-1]['headwater']:,}", number(each["ms"]["headwater"])]
+        for name in names:
+            over = "> " if each["sizes"][0][name] is None else ""
+            row += [over + number(each["ms"][name]), over + number(each["ms"][name] / each["ms"]["headwater"])]
+        rows.append([*row, _agreed(each["sizes"])])
+    rows = rows or [["not asked"] + ["–"] * (3 + 2 * len(names))]
+    head = ["condition", "in it", "headwater, ms"] + [part for name in names for part in (f"{name}, ms", "times")]
+    return Table("rivals", "In turns with DuckDB and PostgreSQL", [*head, "same answers"], rows)
+
+
+def _agreed(sizes: list[dict[str, int | None]]) -> str:
+    """Whether all that answered said the same, each time."""
+    answers = [{size for size in turn.values() if size is not None} for turn in sizes]
+    if all(len(found) == 1 for found in answers):
+        return "yes" if all(len(turn) > 1 for turn in sizes[:1]) else "–"
+    return "**no**: " + ", ".join(f"{name} {size:,}" for name, size in sizes[-1].items() if size is not None)
+
+
+def rivals_conditions(results: Figures) -> Table:
+    told = results.get("rivals") or {}
+    rows = []
+    if told:
+        about = told["conditions"]
+        quiet = "" if about["quiet"] else " (not quiet: others were running)"
+        rows.append(["events", f"{told['events']:,} over ninety days"])
+        rows.append(["load average before", f"{about['load_average_before']}{quiet}"])
+    for name, filled in told.get("filled", {}).items():
+        size = f"{filled['bytes'] / 1e9:.2f} GB"
+        rows.append([f"{name} {filled['version']}", f"filled in {filled['seconds']:.0f} s, {size}"])
+    rows = rows or [["events", "–"]]
+    rows += [[name, f"not run: {reason}"] for name, reason in told.get("missing", {}).items()]
+    return Table("rivals_conditions", "Conditions of DuckDB and PostgreSQL", ["", ""], rows)
+
+
 def memory(results: Figures) -> Table:
     live = results["fifty"]
     rows = [
@@ -125,4 +165,4 @@ def _reached(held: bool) -> str:
     return "yes" if held else "**no**"
 
 
-TABLES = (conditions, promises, kinds, memory, questions, latency)
+TABLES = (conditions, promises, kinds, rivals_conditions, rivals, memory, questions, latency)

@@ -1,11 +1,12 @@
 """Cohorts over millions of events. `make bench-cohorts`, or
 
-    python bench/cohorts.py [--events 10000000] [--dir build/cohorts] [--quick] [--write-docs]
+    python bench/cohorts.py [--events 10000000] [--dir build/cohorts] [--rivals] [--quick] [--write-docs]
     python bench/cohorts.py --from docs/cohorts-performance.json [--write-docs]     only tells again what was measured
 
 Builds a history (kept in the directory, for the next run), and asks the same questions of headwater over HTTP and of
-one SQLite table: cold (a fresh process, its files out of the page cache) and warm. Then fifty cohorts live at once, and
-10,000 events arrive each second. docs/cohorts-performance.md says what each figure means.
+one SQLite table: cold (a fresh process, its files out of the page cache) and warm; then, warm and in turns, of
+headwater, DuckDB and PostgreSQL. Then fifty cohorts live at once, and 10,000 events arrive each second.
+docs/cohorts-performance.md says what each figure means.
 """
 
 import argparse
@@ -26,13 +27,15 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+import cohort_plots
 import cohort_report
+import cohort_turns
 import history
 import load
 import machine
 import membership
 import report
-from cohort_kinds import fifty, kinds
+from cohort_kinds import fifty, kinds, named
 from headwater.clock import DAY_MS, now_ms, parse_iso
 from servers import HERE, Headwater, until
 
@@ -83,7 +86,10 @@ class Run:
         day = self.end_ms // DAY_MS * DAY_MS
         self.dates = day - 60 * DAY_MS, day - 30 * DAY_MS
         self.results = {"conditions": machine.conditions(self.directory), "built": built} | self.results
-        for figure, take in (("kinds", self._ask_kinds), ("table", self._ask_table), ("latency", self._live)):
+        parts = {"kinds": self._ask_kinds, "table": self._ask_table, "rivals": self._ask_rivals, "latency": self._live}
+        if self.options.rivals:
+            self.results, parts = _kept(), {"rivals": self._ask_rivals}
+        for figure, take in parts.items():
             if figure not in self.results:
                 take()
                 report.write(self.results, self.options.json)
@@ -165,26 +171,42 @@ class Run:
             return
         for kind, result in zip(kinds(*self.dates), self.results["kinds"], strict=True):
             self.step(f"SQLite: {kind.name}")
-            named = {"now": result["now_ms"], "first": self.dates[0], "last": self.dates[1]}
+            sql = kind.told(named(result["now_ms"], *self.dates))
             evict(self.directory)
             with closing(sqlite3.connect(self.table)) as database:
-                size, cold = self._asked(database, kind.sql, named)
-                warm = cold if size is None else self._asked(database, kind.sql, named)[1]
+                size, cold = self._asked(database, sql)
+                warm = cold if size is None else self._asked(database, sql)[1]
             result |= {"table_size": size, "table_cold_ms": cold, "table_warm_ms": warm}
 
-    def _asked(self, database: sqlite3.Connection, sql: str, named: dict[str, int]) -> tuple[int | None, float]:
+    def _asked(self, database: sqlite3.Connection, sql: str) -> tuple[int | None, float]:
         """The count and the milliseconds; no count when it took longer than it may."""
         began = time.perf_counter()
         deadline = began + self.options.patience
         database.set_progress_handler(lambda: time.perf_counter() > deadline, 1_000_000)
-        wanted = {name: value for name, value in named.items() if f":{name}" in sql}
         try:
-            size = database.execute(sql, wanted).fetchone()[0]
+            size = database.execute(sql).fetchone()[0]
         except sqlite3.OperationalError as error:
             if "interrupted" not in str(error):
                 raise
             size = None
         return size, (time.perf_counter() - began) * 1e3
+
+    def _ask_rivals(self) -> None:
+        """DuckDB and PostgreSQL, filled from the row store; conditions of their own, for they may be asked alone."""
+        self.results["rivals"] = {} if self.options.no_table else self._rivals()
+
+    def _rivals(self) -> Figures:
+        rivals, missing = cohort_turns.started(self.directory, self.options.patience)
+        try:
+            told = cohort_turns.filled(rivals, self.table, self.options.events, self.step)
+            with self._server() as server:
+                found = cohort_turns.asked(server.client, rivals, self.dates, self.step)
+        finally:
+            for rival in rivals:
+                rival.close()
+        conditions = machine.conditions(self.directory)
+        built = {"events": self.options.events, "filled": told, "missing": missing}
+        return {"conditions": conditions, **built, "kinds": found}
 
     # --- fifty of them, live ---------------------------------------------------------------------------------------
 
@@ -249,6 +271,13 @@ class Run:
         return found
 
 
+def _kept() -> Figures:
+    """What the page tells of the last run, all but what is measured anew."""
+    kept: Figures = json.loads(KEPT.read_text())
+    kept.pop("rivals", None)
+    return kept
+
+
 def timed(client: httpx.Client, method: str, path: str, body: Any = None) -> tuple[Any, float]:
     """The answer (its JSON, if it is some), and milliseconds until its last byte."""
     began = time.perf_counter()
@@ -287,13 +316,14 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--senders", type=int, default=3, help="that probe memberships meanwhile")
     parser.add_argument("--merges", type=float, default=120, help="seconds to wait for the store's merges, at most")
     parser.add_argument("--no-table", action="store_true", help="leave SQLite out")
+    parser.add_argument("--rivals", action="store_true", help="only DuckDB and PostgreSQL; of the rest what is kept")
     parser.add_argument("--json", type=Path, default=LAST, help="where to write everything measured")
     parser.add_argument("--build", action="store_true", help="only make the history, for a later run")
     parser.add_argument("--resume", action="store_true", help="go on where the last run, which failed, had got to")
     parser.add_argument("--from", dest="source", type=Path, help="tell what this file holds instead of measuring")
     parser.add_argument("--write-docs", action="store_true", help=f"renew the tables of {PAGE.name}")
     if "--quick" in arguments:
-        parser.set_defaults(events=20_000, seconds=6.0, merges=2.0)
+        parser.set_defaults(events=100_000 if "--rivals" in arguments else 20_000, seconds=6.0, merges=2.0)
     return parser.parse_args(arguments)
 
 
@@ -313,9 +343,12 @@ def main() -> None:
         results = report.rounded(measured(options, Console(stderr=True)))
         if options.build:
             return
-        results["minutes"] = round((time.monotonic() - began) / 60, 1)
+        part = results["rivals"] if options.rivals else results
+        part["minutes"] = round((time.monotonic() - began) / 60, 1)
         report.write(results, options.json)
     report.tell(results, cohort_report.TABLES, PAGE, KEPT, options.write_docs)
+    if options.write_docs:
+        cohort_plots.draw(results, PAGE.with_suffix(""))
 
 
 if __name__ == "__main__":

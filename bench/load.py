@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from servers import HERE, Server
+from servers import HERE, Server, ServerFailed
 
 MISSING = "wrk is not installed. On Debian and Ubuntu: apt-get install wrk; elsewhere see https://github.com/wg/wrk"
 
@@ -49,7 +49,7 @@ class Running:
         before = _children_cpu()
         said, _ = self.process.communicate()
         if self.process.returncode:
-            raise SystemExit(f"the generator failed ({self.process.returncode}): {said[-2000:]}")
+            raise ServerFailed(f"the generator failed ({self.process.returncode}): {said[-2000:]}")
         figures: dict[str, float] = json.loads(said.strip().splitlines()[-1])
         return {"generator_cpu": (_children_cpu() - before) / figures["seconds"], **figures}
 

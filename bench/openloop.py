@@ -15,6 +15,7 @@ import json
 import os
 import time
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
@@ -33,6 +34,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, generator: "Generator") -> None:
         self.generator = generator
         self.due = 0.0
+        self.request = b""
+        self.status = b""
         self.buffer = bytearray()
         self.length = -1
 
@@ -40,7 +43,7 @@ class Connection(asyncio.Protocol):
         self.transport = transport
 
     def send(self, due: float, request: bytes) -> None:
-        self.due = due
+        self.due, self.request = due, request
         self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -50,13 +53,13 @@ class Connection(asyncio.Protocol):
             if end < 0:
                 return
             head = bytes(self.buffer[:end]).lower()
-            self.ok = head.startswith(b"http/1.1 200")
+            self.status = head[9:12]
             self.length = end + 4 + int(head.partition(b"content-length: ")[2].split(b"\r\n")[0])
         if len(self.buffer) >= self.length:
             self.buffer.clear()
             self.length = -1
             due, self.due = self.due, 0.0
-            self.generator.answered(self, due, self.ok)
+            self.generator.answered(self, due, self.status == b"200")
 
     def connection_lost(self, error: Exception | None) -> None:
         self.generator.lost(self, bool(self.due))
@@ -65,14 +68,11 @@ class Connection(asyncio.Protocol):
 class Generator:
     """Follows the schedule; collects latencies in seconds."""
 
+    period_ns = PERIOD_NS
+
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        head = (
-            f"POST {options.path} HTTP/1.1\r\nhost: 127.0.0.1:{options.port}\r\n"
-            f"authorization: {options.authorization}\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-        )
-        bodies = options.bodies.read_bytes().splitlines()
-        self.requests = cycle([(head % len(body)).encode() + body for body in bodies])
+        self.requests = self.made()
         self.free: list[Connection] = []
         self.waiting: deque[float] = deque()
         self.busy: set[Connection] = set()
@@ -83,13 +83,25 @@ class Generator:
         self.in_time = 0
         self.ended = False
 
+    def made(self) -> Iterator[bytes]:
+        """The requests, one after the other, without an end."""
+        head, bodies = self.head(self.options.path), self.options.bodies.read_bytes().splitlines()
+        return cycle([(head % len(body)).encode() + body for body in bodies])
+
+    def head(self, path: str) -> str:
+        """All before the body, whose length is still to be set in."""
+        return (
+            f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{self.options.port}\r\nauthorization: "
+            f"{self.options.authorization}\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        )
+
     async def run(self) -> dict[str, float]:
         self.loop = asyncio.get_running_loop()
         for _ in range(min(16, self.options.connections)):
             self.free.append(await self.connect())
         self.total = round(self.options.rate * self.options.seconds)
         self.began, self.cpu = time.perf_counter() + 0.01, time.process_time()
-        timer = ticking(PERIOD_NS)
+        timer = ticking(self.period_ns)
         self.done = asyncio.Event()
         self.loop.add_reader(timer, self.tick, timer)
         with suppress(TimeoutError):

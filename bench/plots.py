@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import matplotlib
 
@@ -12,9 +11,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from race_figures import floor_micros, micros, ours, paired, per_core_second, short, turns_of
+from racers import PEERS
+from ratio_report import TIMES_PEERS
+from report import Figures
+
 INK = "#8a8f98"
 """Text and lines: as far from white as from black."""
-COLOURS = {"headwater": "#2f81f7", "naive": "#d2691e", "no-op uvicorn": "#8a8f98", "no-op httptools": "#b0b5bd"}
+COLOURS = {
+    "headwater": "#2f81f7",
+    "FastAPI + SQLite": "#d2691e",
+    "FastAPI + PostgreSQL": "#8e5bd0",
+    "Litestar + JetStream": "#2ca27a",
+    "UmaDB": "#c2a000",
+    "no-op uvicorn": "#8a8f98",
+    "no-op httptools": "#b0b5bd",
+}
+GROWS = "#d2691e"
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "headwater",
@@ -40,7 +53,6 @@ STYLE = {
     "legend.labelcolor": INK,
 }
 
-Figures = dict[str, Any]
 Row = tuple[str, str, list[float]]
 """Form of request, server, one value a turn."""
 
@@ -51,6 +63,8 @@ def draw(results: Figures, directory: Path) -> None:
     with pyplot.rc_context(STYLE):
         save(throughput(results), directory / "throughput.svg")
         save(efficiency(results), directory / "efficiency.svg")
+        save(times(results), directory / "times.svg")
+        save(shares(results), directory / "cpu.svg")
         save(latency(results), directory / "latency.svg")
         save(backlog(results), directory / "backlog.svg")
 
@@ -58,10 +72,6 @@ def draw(results: Figures, directory: Path) -> None:
 def save(figure: Figure, path: Path) -> None:
     figure.savefig(path, transparent=True, bbox_inches="tight", metadata={"Date": None, "Creator": None})
     pyplot.close(figure)
-
-
-def short(server: str) -> str:
-    return "headwater" if server.startswith("headwater") else server
 
 
 def throughput(results: Figures) -> Figure:
@@ -106,12 +116,67 @@ def compared(rows: list[Row], title: str) -> Figure:
     return figure
 
 
+def times(results: Figures) -> Figure:
+    """headwater's durable events per core-second as so many times each peer's: a bar at the median."""
+    rows = [
+        (kind, peer, found)
+        for server, kind in ours(results)
+        for peer in PEERS
+        if (found := paired(results, kind, server, peer, per_core_second("cpu_acknowledged")))
+    ]
+    figure, axes = pyplot.subplots(figsize=(7, 0.26 * len(rows) + 0.7))
+    for place, (_, peer, values) in enumerate(reversed(rows)):
+        middle = median(values)
+        axes.barh(place, middle, height=0.6, color=COLOURS[peer])
+        axes.plot([min(values), max(values)], [place, place], color=INK, linewidth=1)
+        axes.text(max(values) + 0.08, place, f"{middle:.2g}", va="center", fontsize=8)
+    axes.axvline(1, color=INK, linewidth=1)
+    axes.axvline(TIMES_PEERS, color=INK, linewidth=1, linestyle=":")
+    axes.set_yticks(range(len(rows)), [f"{kind} · {peer}" for kind, peer, _ in reversed(rows)])
+    axes.set_title(f"durable events per core-second, times the peer's (dotted: {TIMES_PEERS}, to reach)")
+    return figure
+
+
+FLOOR = (("http", "no-op POST", "#b0b5bd"), ("parse", "parse", "#d2691e"), ("append", "append", "#c2a000"))
+ROLES = (("gateway", "gateway", "#2f81f7"), ("engine", "engine", "#8e5bd0"), ("supervisor", "supervisor", "#2ca27a"))
+
+
+def shares(results: Figures) -> Figure:
+    """CPU of a batch: headwater's by process, while it acknowledges, above the least that the same could take."""
+    found = [
+        (server, kind) for server, kind in ours(results) if "batch" in kind and floor_micros(results, server, kind)
+    ]
+    figure, axes = pyplot.subplots(figsize=(7, 0.52 * len(found) + 1.1))
+    labels = []
+    for server, kind in reversed(found):
+        floors, turns = floor_micros(results, server, kind), turns_of(results, server, kind)
+        stack(axes, len(labels), [(median(each[part] for each in floors), text, tint) for part, text, tint in FLOOR])
+        taken = [(micros(role, "requests", "cpu_acknowledged"), text, tint) for role, text, tint in ROLES]
+        stack(axes, len(labels) + 1, [(median(map(take, turns)), text, tint) for take, text, tint in taken])
+        labels += [f"{kind} · at the least", f"{kind} · headwater"]
+    axes.set_yticks(range(len(labels)), labels)
+    handles, names = axes.get_legend_handles_labels()
+    once = dict(zip(names, handles, strict=True))
+    axes.legend(once.values(), once.keys(), fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.4, -0.12))
+    axes.set_title("CPU of a batch of 100 while it is acknowledged, µs")
+    return figure
+
+
+def stack(axes: Axes, place: int, parts: list[tuple[float, str, str]]) -> None:
+    """One bar of several parts, end to end."""
+    left = 0.0
+    for width, text, tint in parts:
+        axes.barh(place, width, left=left, height=0.6, color=tint, label=text)
+        left += width
+    axes.text(left * 1.01, place, f"{left:,.0f}", va="center", fontsize=8)
+
+
 def thousands(value: float, _: int) -> str:
     return f"{value / 1e6:g} M" if value >= 1e6 else f"{value / 1e3:g} k" if value else "0"
 
 
 def latency(results: Figures) -> Figure:
-    """p50 to p99 at 1,000 requests/s, medians over the turns, on a logarithmic scale."""
+    """p50 to p99 at a rate that nobody is busy with, medians over the turns, on a logarithmic scale."""
     cases = [case for case in results["cases"] if case["fixed"]][::-1]
     figure, axes = pyplot.subplots(figsize=(7, 0.28 * len(cases) + 0.7))
     for place, case in enumerate(cases):
@@ -126,7 +191,7 @@ def latency(results: Figures) -> Figure:
     axes.set_xscale("log")
     axes.margins(x=0.12, y=0.1)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axes.set_title("latency at 1,000 requests/s, ms: from p50 (bar) to p99 (dot)")
+    axes.set_title(f"latency at {results['options']['fixed']} requests/s, ms: from p50 (bar) to p99 (dot)")
     return figure
 
 
@@ -149,7 +214,7 @@ def backlog(results: Figures) -> Figure:
 def line_of(axes: Axes, run: Figures) -> None:
     """Blue where the backlog holds, orange where it does not."""
     moments, events = zip(*run["backlog"], strict=True)
-    colour = COLOURS["headwater"] if run["holds"] else COLOURS["naive"]
+    colour = COLOURS["headwater"] if run["holds"] else GROWS
     label = f"{run['rate']:,.0f}/s: {run['verdict']}"
     axes.plot(moments, events, color=colour, linewidth=1.2, alpha=0.9, label=label, marker=MARKS[len(axes.lines) % 5])
 

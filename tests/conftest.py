@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
+import figures
 import services
 from harness import Server, Workspace, running
 from realclickhouse import CLICKHOUSE_URL, RealClickHouse
@@ -81,6 +82,7 @@ def redis() -> Iterator[services.Redis]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """What the test before killed or paused runs again."""
+    figures.begin()
     services.mend()
 
 

@@ -20,6 +20,7 @@ from msgspec import structs
 
 from cli.test_doctor import look
 from erasing import Engine, inside
+from figures import Section, tell
 from headwater.catalog.base import NewSignal
 from headwater.catalog.credentials import load_secret
 from headwater.catalog.sqlite import SqliteCatalog
@@ -273,6 +274,7 @@ def test_killed_where_it_matters_most(scene: Scene, data: Path, step: str, momen
 @pytest.mark.parametrize(("step", "moment"), sampled([*product(STEPS, ("before", "after"))]))
 def test_killed_at_every_step(scene: Scene, data: Path, step: str, moment: str) -> None:
     killed(scene, data, step, moment)
+    tell(Section.KILLS, "an erasure before and after each of its steps", kills=1, traces_left=0)
 
 
 def killed(scene: Scene, data: Path, step: str, moment: str) -> None:

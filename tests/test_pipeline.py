@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from batches import BOTH, make_batch
-from blocks import as_record, batch_of_rows
+from blocks import WORKSPACE, as_record, batch_of_rows
 from harness import until
 from headwater import pipeline as module
 from headwater.clock import MINUTE_MS, now_ms
@@ -88,6 +88,27 @@ def test_what_events_name_together_is_linked(rig: Rig) -> None:
     rig.pipeline.recover()
     rig.drain()
     assert [(link.a, link.b) for link in rig.state.links()] == [("email:a", "phone:1"), ("email:b", "phone:1")]
+
+
+def test_links_taken_back_while_a_block_is_committed_are_linked_anew(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was familiar when the block was read is there no more when it is written down."""
+    same = [["email:a", "phone:1"]]
+    rig.append([batch_of_rows(same)])
+    rig.pipeline.recover()
+    rig.drain()
+    changes = rig.state.changes
+
+    def taken_back() -> int | None:
+        seen = changes()
+        with rig.state.watch() as watch:
+            rig.state.relink(WORKSPACE, {("email:a", "phone:1"): None}, watch)
+        return seen
+
+    monkeypatch.setattr(rig.state, "changes", taken_back)
+    rig.append([batch_of_rows(same)])
+    rig.drain()
+    assert [(link.a, link.b) for link in rig.state.links()] == [("email:a", "phone:1")]
+    rig.check()
 
 
 @pytest.mark.parametrize(("moment", "nth"), list(product(["planned", "inserted", "committed"], [1, 2, 3])))

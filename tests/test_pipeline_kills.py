@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from batches import BOTH, make_batch
+from figures import Section, tell
 from headwater.events import Batch, Lane
 from pumping import SETTINGS
 from rig import Rig
@@ -116,13 +117,15 @@ def test_killed_between_insert_and_commit(rig: Rig, moment: str) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_killed_at_random_fifty_times(rig: Rig) -> None:
-    print(killed_at_random(rig, often(50)), "events,", often(50), "kills")
+    kills = often(50)
+    tell(Section.KILLS, "the back half alone, at random", kills, kills=kills, stored_once=killed_at_random(rig, kills))
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("moment", ["planned", "inserted", "committed"])
-def test_killed_between_insert_and_commit_fifty_times(rig: Rig, moment: str) -> None:
-    print(killed_at(rig, moment, often(50)), "events,", often(50), "kills at", moment)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("moment", "times"), [("planned", 40), ("inserted", 100), ("committed", 40)])
+def test_killed_between_insert_and_commit_many_times(rig: Rig, moment: str, times: int) -> None:
+    kills = often(times)
+    tell(Section.KILLS, f"the back half when {moment}", kills, kills=kills, stored_once=killed_at(rig, moment, kills))

@@ -1,10 +1,13 @@
 """A record as rows, and what its events link."""
 
 import msgspec
+import pytest
 
 from blocks import WORKSPACE, as_record, batch_of_rows, make_row
 from headwater.events import Batch, Lane, Part, event_ids
 from headwater.state.base import Link
+from headwater.store import familiar
+from headwater.store.familiar import Familiar
 from headwater.store.rows import COLUMNS, links_of, rows_of
 
 
@@ -53,3 +56,43 @@ def test_a_rejected_event_links_nothing() -> None:
     lines = b"".join([msgspec.json.encode(row) + b"\n" for row in rows])
     record = as_record(Batch(batch.id, WORKSPACE, "bik", (Part(Lane.REALTIME, 2, 0, 0, lines),)))
     assert links_of(record) == {Link(WORKSPACE, "email:b", "phone:2", 5)}
+
+
+def told(known: Familiar, identities: list[list[str]], occurred_ms: int = 5, changes: int | None = 1) -> set[Link]:
+    """What a block of these links, committed; `excluded` as it is in most workspaces."""
+    record = as_record(batch_of_rows(identities, occurred_ms=occurred_ms))
+    links = known.links([record], lambda _: (), changes)
+    known.committed()
+    return links
+
+
+def test_who_is_familiar_is_passed_over() -> None:
+    known, named = Familiar(), [["email:a", "phone:1"], ["email:solo"], ['odd:"'], ["email:b", 'odd:",']]
+    links = {Link(WORKSPACE, "email:a", "phone:1", 5), Link(WORKSPACE, "email:b", 'odd:",', 5)}
+    assert told(known, named) == links
+    assert told(known, named) == told(known, named, occurred_ms=6) == set()
+    assert told(known, [["email:a", "phone:2"]]) == {Link(WORKSPACE, "email:a", "phone:2", 5)}
+    older = told(known, named, occurred_ms=4)
+    assert {(link.a, link.b) for link in older} == {(link.a, link.b) for link in links}
+    assert {link.first_ms for link in older} == {4}
+
+
+def test_nobody_is_familiar_by_what_was_not_committed() -> None:
+    known, record = Familiar(), as_record(batch_of_rows([["email:a", "phone:1"]], occurred_ms=5))
+    for _ in range(2):
+        assert len(known.links([record], lambda _: (), 1)) == 1
+
+
+@pytest.mark.parametrize("changes", [None, 2])
+def test_nobody_is_familiar_once_links_were_taken_back(changes: int | None) -> None:
+    known, named = Familiar(), [["email:a", "phone:1"]]
+    assert len(told(known, named)) == len(told(known, named, changes=changes)) == 1
+
+
+def test_the_familiar_are_forgotten_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(familiar, "REMEMBERED", 2)
+    known = Familiar()
+    for person in "abcdef":
+        assert len(told(known, [[f"email:{person}", "phone:1"]])) == 1
+    assert [len(told(known, [[f"email:{person}", "phone:1"]])) for person in "ef"] == [0, 0]
+    assert len(told(known, [["email:a", "phone:1"]])) == 1

@@ -32,8 +32,12 @@ def number_of(error: BaseException) -> int | None:
     """The errno behind an error, be it only named in its text; None when there is none."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
-    text = str(error)
-    return next((number for said, number in _SAID.items() if said in text), None)
+    return _SAID.get(said(str(error)))
+
+
+def said(text: str) -> str:
+    """The words in it that name an errno; empty when there are none."""
+    return next((words for words in _SAID if words in text), "")
 
 
 def is_full(error: BaseException) -> bool:

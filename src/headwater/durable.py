@@ -1,6 +1,7 @@
 """Making files, and the names of files, outlast a power cut."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -14,3 +15,16 @@ def sync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def make_directory(path: Path, mode: int = 0o700) -> None:
+    """Makes a directory, and those above it that are missing; nothing happens where it is.
+
+    Its name is durable afterwards, also where it was made a moment before a crash; but not in a directory that we may
+    not read, and so did not make. Raises OSError.
+    """
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(mode=mode, parents=True, exist_ok=True)
+    for each in {path.parent, *[made.parent for made in missing]}:
+        with suppress(PermissionError):
+            sync(each)

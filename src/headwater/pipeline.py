@@ -23,9 +23,10 @@ from headwater.errors import CorruptionError, LogUnavailableError, NotOwnerError
 from headwater.events import Lane, month_of, received_ms
 from headwater.log.base import Reader, Record
 from headwater.rules.turns import TurnPolicy, next_turn
-from headwater.state.base import Cursor, Link, Plan, State
+from headwater.state.base import Cursor, Link, Plan, RelinkedError, State
 from headwater.store.base import Block, Store
-from headwater.store.rows import links_of, rows_of
+from headwater.store.familiar import Familiar
+from headwater.store.rows import rows_of
 from headwater.tracing import span
 
 BLOCK_BYTES = 32 << 20
@@ -91,7 +92,8 @@ class Pipeline:
 
     `probe` is told "planned", "inserted" and "committed" as each becomes durable: crash tests stop there.
     `linger` is in seconds, see `LINGER`. `relieve` is called when the disk is full: it makes some room, if it can.
-    `stored` is told whenever cursors moved, with the links of the block that was committed. `needed` says from which
+    `stored` is told whenever cursors moved, with the links of the block that was committed, those
+    that it knows to be there left out. `needed` says from which
     position on the log is still read by somebody else, None for none. `excluded` tells a workspace's backfills whose
     events link nothing. `told` gets the records of each block that was committed; it must neither fail nor take time.
     `rest`: the longest pause, in seconds, between two looks for records when none came lately.
@@ -127,6 +129,7 @@ class Pipeline:
         self._needed = needed
         self._excluded = excluded
         self._told = told
+        self._familiar = Familiar()
         self._commands = Commands()
         self._ended = False
         """The thread is there no more."""
@@ -183,6 +186,7 @@ class Pipeline:
         what was already read of it: after a power cut its writer must open it first.
         """
         self._upcoming.clear()
+        self._familiar.forget()  # whoever was told of it may have failed
         plans = self._state.plans()
         for lane, cursor in self._state.cursors().items():
             self._lanes[lane] = msgspec.structs.replace(self._lanes[lane], cursor=cursor)
@@ -278,18 +282,25 @@ class Pipeline:
 
     def _commit(self, work: _Work, upcoming: _Work | None = None) -> None:
         plan, known = work.plan, self._lanes[work.plan.lane]
-        links = self._links(work.records)
-        planned = self._state.commit(plan, links, upcoming.plan if upcoming else None)
+        links, planned = self._write(work, upcoming.plan if upcoming else None)
         self._lanes[plan.lane] = LaneStatus(Cursor(plan.end, plan.block), known.blocks + 1, known.events + work.count)
         self._seen[plan.lane] = plan.end
         self._told(work.records)
         if upcoming and planned:
             self._upcoming[plan.lane] = msgspec.structs.replace(upcoming, plan=planned)
         self._stored(links)
+        self._familiar.committed()
         self._probe("committed")
 
-    def _links(self, records: Iterable[Record]) -> set[Link]:
-        return set[Link]().union(*(links_of(record, self._excluded(record.workspace)) for record in records))
+    def _write(self, work: _Work, upcoming: Plan | None) -> tuple[set[Link], Plan | None]:
+        """The links that are new, and the upcoming plan as it was written down."""
+        changes = self._state.changes()
+        links = self._familiar.links(work.records, self._excluded, changes)
+        try:
+            return links, self._state.commit(work.plan, links, upcoming, changes)
+        except RelinkedError:
+            links = self._familiar.links(work.records, self._excluded, None)
+            return links, self._state.commit(work.plan, links, upcoming)
 
     def _settle(self, plan: Plan) -> None:
         """Inserts what is missing of a block in doubt, and commits it."""

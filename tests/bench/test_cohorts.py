@@ -77,9 +77,27 @@ def test_every_question_of_the_row_store_finds_somebody(tmp_path: Path) -> None:
     assert 55_000 < sum(told) < 60_000
     with closing(sqlite3.connect(tmp_path / "naive.db")) as database:
         for kind in asked.kinds(*DATES):
-            named = {"now": END, "first": DATES[0], "last": DATES[1]}
-            (size,) = database.execute(kind.sql, {k: v for k, v in named.items() if f":{k}" in kind.sql}).fetchone()
+            (size,) = database.execute(kind.told(asked.named(END, *DATES))).fetchone()
             assert size > 0, kind.name
+
+
+@pytest.mark.parametrize("rival", ["DuckDB", pytest.param("PostgreSQL", marks=pytest.mark.cluster)])
+def test_every_database_gives_the_same_answers(rival: str, tmp_path: Path) -> None:
+    history, asked, rivals = (import_module(name) for name in ("history", "cohort_kinds", "cohort_rivals"))
+    table = tmp_path / "naive.db"
+    history.fill_table(table, 20_000, END, lambda count: None)
+    made = rivals.DuckDB(tmp_path / "events.duckdb", 30) if rival == "DuckDB" else rivals.Postgres(30)
+    told: list[int] = []
+    try:
+        made.fill(table, told.append)
+        with closing(sqlite3.connect(table)) as database:
+            assert database.execute("SELECT count(*) FROM events").fetchone() == (sum(told),)
+            for mine, theirs in zip(asked.kinds(*DATES), asked.kinds(*DATES, made.words), strict=True):
+                named = asked.named(END, *DATES)
+                assert made.ask(theirs.told(named))[0] == database.execute(mine.told(named)).fetchone()[0], mine.name
+        assert made.size() > 0 and made.version()
+    finally:
+        made.close()
 
 
 def test_the_page_has_a_place_for_every_table() -> None:
@@ -111,4 +129,6 @@ def test_it_runs_and_both_sides_agree(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads((tmp_path / "found.json").read_text())
     assert all(each["size"] == each["table_size"] for each in results["kinds"]), results["kinds"]
+    for each in results["rivals"]["kinds"]:
+        assert all(len(set(turn.values())) == 1 for turn in each["sizes"]), each
     assert results["latency"]["all"]["count"] > 0

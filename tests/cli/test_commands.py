@@ -261,3 +261,12 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(here: dict[str
     proxies = {"HTTP_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
     assert run("signals", "list", **here, **proxies).stdout
     assert httpx.get(here["HEADWATER_URL"] + "/livez", trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("role", ["serve", "gateway", "engine"])
+def test_a_role_does_not_hold_what_other_commands_need(role: str) -> None:
+    held = (
+        f"import sys; sys.argv = ['headwater', '{role}']; import headwater.cli.main\n"
+        "print([name for name in sys.modules if name in ('headwater.cli.imports', 'headwater.doctor', 'httpx')])"
+    )
+    assert subprocess.run([sys.executable, "-c", held], capture_output=True, text=True).stdout == "[]\n"

@@ -13,6 +13,7 @@ import pytest
 
 from client import sender
 from client.rough import Rough, rough
+from figures import Section, tell
 from harness import Server, Workspace, guarded, until
 from tools import often
 
@@ -69,7 +70,8 @@ def through(server: Server, key: str, ledger: Path, count: int, limited: int) ->
     assert told["grown_kib"] < MOST_KIB, told
     found = stored(server, key)
     assert found.keys() == set(sender.accepted(ledger)) and set(found.values()) == {1}, f"seed {seed}"
-    print(f"\n{count} events, once each: {told}, {dict(proxy.fates)}")
+    grown = {"grown_kib": told["grown_kib"], **proxy.fates}
+    tell(Section.CLIENTS, "the Python client through a proxy that loses", seed, events_once_each=count, **grown)
 
 
 def killed(server: Server, key: str, folder: Path, kills: int, every: int) -> None:
@@ -90,7 +92,8 @@ def killed(server: Server, key: str, folder: Path, kills: int, every: int) -> No
     assert not accepted - found.keys(), f"seed {seed}: {len(accepted - found.keys())} of {len(accepted)} are lost"
     assert set(found.values()) == {1}, f"seed {seed}: some are doubled"
     assert len(found.keys() - accepted) <= kills  # killed before it noted down that one
-    print(f"\n{kills} kills, {len(accepted)} accepted, {left['adopted']} sent by the last one; each is there once")
+    counted = {"kills": kills, "accepted": len(accepted), "lost": 0, "doubled": 0}
+    tell(Section.KILLS, "the Python client", seed, **counted, sent_by_the_last=left["adopted"])
 
 
 @pytest.mark.timeout(120)

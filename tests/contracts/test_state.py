@@ -15,7 +15,7 @@ from headwater.errors import StartError, UnavailableError
 from headwater.events import Lane
 from headwater.rules.connect import Severed, pair_of
 from headwater.state import known, postgres_shared, sqlite
-from headwater.state.base import Account, Cursor, Examined, Gone, Job, Link, Plan, oldest
+from headwater.state.base import Account, Cursor, Examined, Gone, Job, Link, Plan, RelinkedError, oldest
 from headwater.state.base import State as EnginesState
 from headwater.state.postgres import PostgresState
 from headwater.state.sqlite import SqliteState, SqliteStateView
@@ -273,6 +273,30 @@ def test_a_watch_notes_only_what_is_committed_while_it_lasts(state: State) -> No
         assert watch.of(WORKSPACE) == {}
         state.relink(WORKSPACE, {(pair.a, pair.b): None}, watch)
     assert list(state.links()) == []
+
+
+def test_links_are_not_left_out_where_they_are_taken_back_or_watched_meanwhile(embedded: SqliteState) -> None:
+    pair = link("email:a", "phone:1")
+    store_next(embedded, [pair])
+    known = embedded.changes()
+    assert known is not None
+    store_next(embedded, [link("email:b", "phone:1")])
+    assert embedded.changes() == known, "what is added takes nothing back"
+    with embedded.watch() as watch:
+        assert embedded.changes() is None
+        check_nothing_may_be_left_out(embedded, known)
+        embedded.relink(WORKSPACE, {(pair.a, pair.b): None}, watch)
+    assert embedded.changes() not in (None, known)
+    check_nothing_may_be_left_out(embedded, known)
+    embedded.commit(PLAN, [], None, embedded.changes())
+    assert embedded.cursors()[Lane.REALTIME] == Cursor(PLAN.end, PLAN.block)
+
+
+def check_nothing_may_be_left_out(state: SqliteState, changes: int) -> None:
+    before = state.cursors()
+    with pytest.raises(RelinkedError):
+        state.commit(PLAN, [], None, changes)
+    assert state.cursors() == before
 
 
 def test_jobs_outlive_the_process_and_change_as_they_get_on(state: State, opened: Adapter, path: Path) -> None:

@@ -200,6 +200,27 @@ def test_an_event_opens_by_the_keyboard_with_its_trace_and_its_batch(
     expect(page).to_have_url(re.compile("/ui/signals/productViewed"))
 
 
+_KEYS_IN_ONE_FRAME = """
+(row, keys) => keys.forEach((key) => row.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })))
+"""
+
+
+def test_keys_quicker_than_frames_mean_the_row_that_was_gone_to(
+    open_page: OpenPage, new_workspace: Callable[..., Shown]
+) -> None:
+    workspace = new_workspace()
+    _send(workspace, *[_viewed(f"quick{place}") for place in range(4)])
+    page = _watching(open_page, workspace)
+    expect(_rows(page)).to_have_count(4)
+    for keys, place in ((["ArrowDown", "ArrowDown"], 2), (["End", "ArrowUp"], 2), (["End", "Home"], 0)):
+        _rows(page).first.focus()
+        _rows(page).first.evaluate(_KEYS_IN_ONE_FRAME, keys)
+        expect(_rows(page).nth(place)).to_be_focused()
+    id = _rows(page).nth(3).get_attribute("data-id")
+    _rows(page).first.evaluate(_KEYS_IN_ONE_FRAME, ["End", "Enter"])
+    expect(page).to_have_url(re.compile(f"event={id}"))
+
+
 def test_on_a_phone_an_event_takes_the_whole_window(open_page: OpenPage, new_workspace: Callable[..., Shown]) -> None:
     workspace = new_workspace()
     _send(workspace, _viewed("small", createdAt=to_iso(now_ms() - 5 * HOUR_MS)))

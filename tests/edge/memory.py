@@ -15,23 +15,33 @@ def resident(pid: int) -> int:
     return int(line.split()[1]) * 1024
 
 
+class Growth:
+    """Bytes of a process: at first, and at most so far."""
+
+    def __init__(self, pid: int) -> None:
+        self.before = self.highest = resident(pid)
+
+    @property
+    def mib(self) -> int:
+        """What it took more, MiB."""
+        return (self.highest - self.before) // MEBIBYTE
+
+
 @contextmanager
-def growth_below(pid: int, most: int) -> Iterator[None]:
+def growth_below(pid: int, most: int) -> Iterator[Growth]:
     """Fails when the process takes `most` bytes more at any moment of the context than at its beginning."""
-    before = highest = resident(pid)
-    over = threading.Event()
+    growth, over = Growth(pid), threading.Event()
 
     def watch() -> None:
-        nonlocal highest
         while not over.wait(0.05):
-            highest = max(highest, resident(pid))
+            growth.highest = max(growth.highest, resident(pid))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        yield
+        yield growth
     finally:
         over.set()
         watcher.join()
-    print(f"memory: {before / MEBIBYTE:.0f} MiB before, {highest / MEBIBYTE:.0f} MiB at most")
-    assert highest - before < most, f"{(highest - before) / MEBIBYTE:.0f} MiB more"
+    print(f"memory: {growth.before / MEBIBYTE:.0f} MiB before, {growth.highest / MEBIBYTE:.0f} MiB at most")
+    assert growth.highest - growth.before < most, f"{growth.mib} MiB more"

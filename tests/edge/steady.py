@@ -52,7 +52,7 @@ def steady(url: str, key: str, rate: int) -> Iterator[Steady]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield running
-            told, _ = process.communicate(timeout=60)
+            told, _ = process.communicate(timeout=120)
             running.outcome = Outcome(**json.loads(told))
         finally:
             process.kill()

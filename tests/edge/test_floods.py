@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from edge.crowd import Crowd, Kind
+from edge.felt import tell_of
 from edge.memory import MEBIBYTE, growth_below
 from edge.steady import PATH, steady
 from edge.swollen import swollen
@@ -20,19 +21,20 @@ MOST_SECONDS = 60
 MOST_GROWTH = 200 * MEBIBYTE
 
 
-def half_open(server: Server, count: int, rate: int) -> None:
+def half_open(server: Server, count: int, rate: int, full: bool = False) -> None:
     """Half of them say nothing, the others half a head."""
     with (
-        growth_below(server.pids()["gateway"], MOST_GROWTH),
-        steady(server.url, server.key, rate),
+        growth_below(server.pids()["gateway"], MOST_GROWTH) as growth,
+        steady(server.url, server.key, rate) as good,
         Crowd(server.url, every=5) as crowd,
     ):
         for _ in range(10):
             crowd.join(Kind("silent"), count // 20)
             crowd.join(Kind("half a head", b"POST /v1/events/batch HTTP/1.1\r\nHost: headwater\r\nX-A"), count // 20)
         crowd.stay(MOST_SECONDS + 10)
-        print(f"half open: {len(crowd.lived)} sent away, the last after {max(crowd.lived):.1f} s")
         assert not crowd.left and max(crowd.lived) < MOST_SECONDS
+    figures = {"sent away": len(crowd.lived), "the last after s": max(crowd.lived), "MiB more": growth.mib}
+    tell_of("half-open connections", good.outcome, full, **figures)
 
 
 def test_a_thousand_half_open(attacked: Server) -> None:
@@ -41,10 +43,10 @@ def test_a_thousand_half_open(attacked: Server) -> None:
 
 @pytest.mark.torture
 def test_ten_thousand_half_open(attacked: Server) -> None:
-    half_open(attacked, 10_000, rate=200)
+    half_open(attacked, 10_000, rate=200, full=True)
 
 
-def bombs(server: Server, seconds: float, at_once: int, rate: int) -> None:
+def bombs(server: Server, seconds: float, at_once: int, rate: int, full: bool = False) -> None:
     """256 MiB of zeros as gzip, again and again, from several at once; each is told that it is too large."""
     body = swollen(256)
     over = threading.Event()
@@ -61,14 +63,16 @@ def bombs(server: Server, seconds: float, at_once: int, rate: int) -> None:
         return count
 
     with (
-        growth_below(server.pids()["gateway"], MOST_GROWTH),
-        steady(server.url, server.key, rate),
+        growth_below(server.pids()["gateway"], MOST_GROWTH) as growth,
+        steady(server.url, server.key, rate) as good,
         ThreadPoolExecutor(at_once) as pool,
     ):
         thrown = [pool.submit(throw) for _ in range(at_once)]
         time.sleep(seconds)
         over.set()
-        print(f"gzip: {sum(each.result() for each in thrown)} times 256 MiB of zeros refused in {seconds} s")
+        count = sum(each.result() for each in thrown)
+    figures = {"refused": count, "for s": seconds, "at once": at_once, "MiB more": growth.mib}
+    tell_of("gzip of 256 MiB of zeros", good.outcome, full, **figures)
 
 
 def test_gzip_of_many_zeros(attacked: Server) -> None:
@@ -77,4 +81,4 @@ def test_gzip_of_many_zeros(attacked: Server) -> None:
 
 @pytest.mark.torture
 def test_gzip_of_many_zeros_for_long(attacked: Server) -> None:
-    bombs(attacked, seconds=30, at_once=32, rate=200)
+    bombs(attacked, seconds=30, at_once=32, rate=200, full=True)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from edge.crowd import Crowd, Kind
+from edge.felt import tell_of
 from edge.memory import MEBIBYTE, growth_below
 from edge.steady import PATH, steady
 from harness import Server
@@ -68,12 +69,12 @@ def mobile(server: Server) -> int:
         return receive(connection).status
 
 
-def held_off(server: Server, each: int, rate: int) -> None:
+def held_off(server: Server, each: int, rate: int, full: bool = False) -> None:
     """Comes with so many of each kind, and a good client beside them."""
     fill(server)
     with (
-        growth_below(server.pids()["gateway"], MOST_GROWTH),
-        steady(server.url, server.key, rate),
+        growth_below(server.pids()["gateway"], MOST_GROWTH) as growth,
+        steady(server.url, server.key, rate) as good,
         Crowd(server.url) as crowd,
         ThreadPoolExecutor() as pool,
     ):
@@ -81,10 +82,11 @@ def held_off(server: Server, each: int, rate: int) -> None:
         for kind in kinds(server):
             crowd.join(kind, min(each, EXPORTS) if "export" in kind.name else each)
         crowd.stay(MOST_SECONDS + 10)
-        print(f"bad clients: {len(crowd.lived)} sent away, the last after {max(crowd.lived):.1f} s")
         assert not crowd.left and max(crowd.lived) < MOST_SECONDS
         assert all(crowd.received[kind].startswith(b"HTTP/1.1 408 ") for kind in ("half a head", "dripped body"))
         assert [each.result() for each in slow_but_good] == [200] * 4
+    figures = {"ways": len(kinds(server)), "sent away": len(crowd.lived), "the last after s": max(crowd.lived)}
+    tell_of("idle, dripping and unread connections", good.outcome, full, **figures, **{"MiB more": growth.mib})
 
 
 @pytest.mark.timeout(200)
@@ -95,4 +97,4 @@ def test_a_few_of_each(attacked: Server) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(300)
 def test_many_of_each(attacked: Server) -> None:
-    held_off(attacked, each=200, rate=200)
+    held_off(attacked, each=200, rate=200, full=True)

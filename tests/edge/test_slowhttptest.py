@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.felt import tell_of
 from edge.memory import MEBIBYTE, growth_below
 from edge.steady import LANES, PATH, steady
 from harness import Server, until
@@ -32,17 +33,19 @@ def test_attack_ends(attacked: Server, attack: str) -> None:
     kind = f"application/json\r\nAuthorization: Bearer {attacked.key}"
     command = [need("slowhttptest"), *ATTACKS[attack], "-c", str(CONNECTIONS), "-r", str(RATE), "-l", "90", "-f", kind]
     with (
-        growth_below(attacked.pids()["gateway"], 200 * MEBIBYTE),
-        steady(attacked.url, attacked.key, rate=100),
+        growth_below(attacked.pids()["gateway"], 200 * MEBIBYTE) as growth,
+        steady(attacked.url, attacked.key, rate=100) as good,
         subprocess.Popen([*command, "-u", attacked.url + path], stdout=subprocess.DEVNULL) as attacker,
     ):
         try:
             until(lambda: _connections(attacked) >= CONNECTIONS, 20, "the attack is there")
             began = time.monotonic()
             until(lambda: _connections(attacked) <= LANES + 2, MOST_SECONDS, "the attack is over")
-            print(f"{attack}: {CONNECTIONS} connections, none left after {time.monotonic() - began:.1f} s")
+            seconds = time.monotonic() - began
         finally:
             attacker.kill()
+    figures = {"connections": CONNECTIONS, "none left after s": seconds, "MiB more": growth.mib}
+    tell_of(f"slowhttptest, {attack}", good.outcome, full=True, **figures)
 
 
 def _connections(server: Server) -> int:

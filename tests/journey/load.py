@@ -5,13 +5,15 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from harness import Server
+from journey.journal import Journal, answers
 from wire.client import Answer, Client
 from wire.languages import BIGMIND, BIK
 
@@ -21,10 +23,14 @@ PAUSE = 0.02
 
 
 class Ledger:
-    """What the senders know. Every event carries a token of its own in its data."""
+    """What the senders know. Every event carries a token of its own in its data.
 
-    def __init__(self) -> None:
+    With a `journal` each request is on the disk before it is sent, and so is its answer before it counts.
+    """
+
+    def __init__(self, journal: Path | None = None) -> None:
         self._lock = threading.Lock()
+        self._journal = Journal(journal) if journal else None
         self.acknowledged: dict[str, str | None] = {}
         """Token to event id; BIK's answers have none."""
         self.in_doubt: list[list[str]] = []
@@ -32,7 +38,27 @@ class Ledger:
         self.refused: list[tuple[list[str], Answer]] = []
         self.requests = 0
 
+    @classmethod
+    def read(cls, journal: Path) -> "Ledger":
+        """What a journal tells, with nothing but the file to go by."""
+        told = cls()
+        for tokens, status, ids in answers(journal):
+            if status == 0:
+                told.doubt(tokens)
+            elif status == 200:
+                told.acknowledge(tokens, ids)
+            else:
+                told.refuse(tokens, Answer(status, {}, b""))
+        return told
+
+    def send(self, tokens: list[str]) -> None:
+        """Before a request is sent."""
+        if self._journal:
+            self._journal.sent(tokens)
+
     def acknowledge(self, tokens: list[str], ids: list[str | None]) -> None:
+        if self._journal:
+            self._journal.answered(tokens, 200, ids)
         with self._lock:
             self.acknowledged.update(zip(tokens, ids, strict=True))
             self.requests += 1
@@ -42,6 +68,8 @@ class Ledger:
             self.in_doubt.append(tokens)
 
     def refuse(self, tokens: list[str], answer: Answer) -> None:
+        if self._journal:
+            self._journal.answered(tokens, answer.status)
         with self._lock:
             self.refused.append((tokens, answer))
 
@@ -49,9 +77,18 @@ class Ledger:
 class Sender(threading.Thread):
     """Sends batches of one to a hundred events until it is told to stop; a dead server is waited for."""
 
-    def __init__(self, server: Server, ledger: Ledger, number: int, most: int = 100) -> None:
+    def __init__(
+        self,
+        server: Server,
+        ledger: Ledger,
+        number: int,
+        most: int = 100,
+        signals: Sequence[str] = (SIGNAL,),
+        pause: float = PAUSE,
+    ) -> None:
         super().__init__(daemon=True)
         self.server, self.ledger, self.number, self.most = server, ledger, number, most
+        self.signals, self.pause = signals, pause
         self.stopping = threading.Event()
         self.chance = Random(number)
         self.client = Client(server.url, server.key)
@@ -63,6 +100,7 @@ class Sender(threading.Thread):
             self.sent += len(tokens)
             bik = self.chance.random() < 0.5
             body = self._bik(tokens) if bik else self._bigmind(tokens)
+            self.ledger.send(tokens)
             try:
                 answer = self.client.post(BIK.batch if bik else BIGMIND.batch, body)
             except (OSError, http.client.HTTPException):
@@ -70,7 +108,7 @@ class Sender(threading.Thread):
                 self.stopping.wait(0.05)
                 continue
             self._note(tokens, answer, bik)
-            self.stopping.wait(self.chance.random() * PAUSE)
+            self.stopping.wait(self.chance.random() * self.pause)
 
     def _note(self, tokens: list[str], answer: Answer, bik: bool) -> None:
         if answer.status != 200:
@@ -88,7 +126,8 @@ class Sender(threading.Thread):
         kind = self.chance.randrange(4)
         old = {"createdAt": "2024-11-15"}
         extra: list[dict[str, Any]] = [{}, old, {"isMigration": True}, {"isMigration": True, **old}]
-        return BIK.event(eventName=SIGNAL, eventProperties={"token": token}, email=self._email(), **extra[kind])
+        name = self.chance.choice(self.signals)
+        return BIK.event(eventName=name, eventProperties=self._data(token), email=self._email(), **extra[kind])
 
     def _bigmind(self, tokens: list[str]) -> bytes:
         return BIGMIND.batch_of(*[self._bigmind_event(token) for token in tokens])
@@ -96,7 +135,11 @@ class Sender(threading.Thread):
     def _bigmind_event(self, token: str) -> dict[str, Any]:
         identity = {"type": "email", "id": self._email()}
         when = datetime.now(UTC) + timedelta(hours=self.chance.choice([0, -1, -30, 2]))
-        return BIGMIND.event(signal=SIGNAL, identity=identity, data={"token": token}, timestamp=when.isoformat())
+        signal, data = self.chance.choice(self.signals), self._data(token)
+        return BIGMIND.event(signal=signal, identity=identity, data=data, timestamp=when.isoformat())
+
+    def _data(self, token: str) -> dict[str, Any]:
+        return {"token": token, "n": self.chance.randrange(1000)}
 
     def _email(self) -> str:
         return f"{self.chance.randrange(500)}@load.example"
@@ -111,10 +154,10 @@ def prepare(server: Server) -> None:
 
 
 @contextmanager
-def load(server: Server, ledger: Ledger, senders: int = 4, most: int = 100) -> Iterator[list[Sender]]:
-    """Load for as long as the block lasts."""
+def load(server: Server, ledger: Ledger, senders: int = 4, most: int = 100, **how: Any) -> Iterator[list[Sender]]:
+    """Load for as long as the block lasts; `how` is a sender's."""
     first = ledger.requests * 1000 + len(ledger.in_doubt) + 1
-    threads = [Sender(server, ledger, first + n, most) for n in range(senders)]
+    threads = [Sender(server, ledger, first + n, most, **how) for n in range(senders)]
     for thread in threads:
         thread.start()
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from figures import Section, tell
 from harness import Server, until
 from journey.load import Ledger, check, prepare
 from wire.client import Client
@@ -88,7 +89,8 @@ def test_intake_stops_at_the_bound_and_goes_on_by_itself(tmp_path: Path) -> None
         until(lambda: not why(server), 5)
         assert figures(server)["headwater_log_backlog_bytes"] < BOUND
         sender.client.close()
-        print(f"\n{check(server, sender.ledger)} events acknowledged, {len(sender.ledger.refused)} refused")
+        told = {"acknowledged": check(server, sender.ledger), "lost": 0, "refused_requests": len(sender.ledger.refused)}
+        tell(Section.LIMITS, "a backlog over its bound", **told)
     finally:
         server.kill_group()
 

@@ -7,7 +7,7 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EIO, ENOSPC
+from errno import EIO, ENOSPC, errorcode
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from figures import Section, tell
 from harness import Server, until
 from journey.faulty_calls import CUT_SHORT, FaultyCalls
 from journey.load import SIGNAL, Ledger, check, load, look_up, prepare
@@ -128,8 +129,12 @@ def strikes(server: Server, calls: FaultyCalls, cases: list[Case], kill_every: i
     assert seen == set("OWSTRMP"), seen
     acknowledged = check(server, ledger)
     look_up(server, ledger, 30)
-    kinds, kills = "".join(sorted(seen)), len(cases) // kill_every
-    print(f"\n{len(cases)} faults in calls {kinds}, {kills} kills: {acknowledged} events acknowledged, each there once")
+    told = {"faults": len(cases), "kills": len(cases) // kill_every, "acknowledged": acknowledged, "lost": 0}
+    tell(Section.LIMITS, f"calls of the log fail ({_names(cases)})", **told, refused_requests=len(ledger.refused))
+
+
+def _names(cases: list[Case]) -> str:
+    return ", ".join(sorted({errorcode[case.error] for case in cases}))
 
 
 def _posted_until(caller: Caller, calls: FaultyCalls, struck: int) -> bool:
@@ -177,7 +182,8 @@ def cut_short(server: Server, calls: FaultyCalls, posts: int) -> None:
     server.kill_group()
     server.start()
     caller.close()
-    print(f"\n{check(server, ledger)} events through {calls.struck} writes cut short")
+    acknowledged = check(server, ledger)
+    tell(Section.LIMITS, "every write of the log takes half", writes=calls.struck, acknowledged=acknowledged, lost=0)
 
 
 @pytest.mark.parametrize(("error", "told"), [(EIO, "see dmesg"), (ENOSPC, "Make room")], ids=["EIO", "ENOSPC"])
@@ -235,7 +241,10 @@ def state_faults(directory: Path, cases: list[Case], kill_every: int) -> None:
                 until(partial(caller.is_well, "engine"), 30, "the engine is well again")
         caller.close()
         assert not ledger.refused
-        print(f"\n{len(cases)} faults of the state: {check(server, ledger)} events, each there once")
+        acknowledged, kills = check(server, ledger), len(cases) // kill_every
+        tell(
+            Section.LIMITS, "calls of the state fail", faults=len(cases), kills=kills, acknowledged=acknowledged, lost=0
+        )
 
 
 def test_the_catalog_fails_at_each_of_its_calls(tmp_path: Path) -> None:
@@ -266,7 +275,7 @@ def test_the_catalog_fails_at_each_of_its_calls(tmp_path: Path) -> None:
         for slug in made:
             assert client.call("GET", f"/v1/signals/{slug}").status == 200, slug
         client.close()
-        print(f"\n{len(made)} signals made, {refused} refused")
+        tell(Section.LIMITS, "calls of the catalog fail", faults=12, signals_made=len(made), lost=0, refused=refused)
 
 
 def _makes(client: Client, made: list[str], slug: str) -> bool:
@@ -318,7 +327,8 @@ def test_files_that_may_not_grow_stop_nothing_for_good(fresh_server: Server) -> 
     until(lambda: not caller.why("engine"), 30)
     caller.close()
     assert fresh_server.pids() == pids, "the same processes, all along"
-    print(f"\n{check(fresh_server, ledger)} events, each there once; the engine said: {why}")
+    told = {"acknowledged": check(fresh_server, ledger), "lost": 0, "refused_requests": len(ledger.refused)}
+    tell(Section.LIMITS, "files that may not grow (RLIMIT_FSIZE)", **told)
 
 
 def test_no_descriptors_left_stop_nothing_for_good(tmp_path: Path) -> None:
@@ -344,6 +354,7 @@ def test_no_descriptors_left_stop_nothing_for_good(tmp_path: Path) -> None:
         until(lambda: not caller.why("engine"), 60)
         caller.close()
         assert server.pids() == pids, "the same processes, all along"
-        print(f"\n{check(server, ledger)} events, each there once")
+        told = {"acknowledged": check(server, ledger), "lost": 0, "refused_requests": len(ledger.refused)}
+        tell(Section.LIMITS, "no descriptors left (RLIMIT_NOFILE)", **told)
     finally:
         server.kill_group()

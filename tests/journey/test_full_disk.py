@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from figures import Section, tell
 from harness import Server, until
 from journey.load import Ledger, check, load, look_up, prepare
 from journey.small_disk import MIB, SmallDisk, server_on
@@ -17,6 +18,7 @@ from wire.client import Answer, Client
 from wire.languages import BIGMIND, BIK
 
 SIZE = 160 * MIB
+DRY = "a disk without a byte left, and no reserve"
 RECOVERED_SECONDS = 5.0
 """How soon after room was made events are taken again: the promise."""
 
@@ -100,7 +102,8 @@ def test_a_disk_filled_by_others_is_waited_for(tmp_path: Path) -> None:
         check_refusals(ledger)
         server.kill_group()
         server.start()
-        print(f"\n{check(server, ledger)} events acknowledged, {len(ledger.refused)} requests refused, {seconds:.2f} s")
+        told = {"acknowledged": check(server, ledger), "lost": 0, "refused_requests": len(ledger.refused)}
+        tell(Section.LIMITS, "a disk filled by others, and given back", **told, taken_again_after_s=seconds)
 
 
 def manage(server: Server, number: int) -> int:
@@ -168,8 +171,9 @@ def fill_up_often(mount: Path, times: int, seed: int) -> None:
         look_up(server, ledger, 50)
         server.kill_group()
         server.start()
-        acknowledged, refused = check(server, ledger), len(ledger.refused)
-        print(f"\n{times} full disks: {acknowledged} events acknowledged, each there once, {refused} refused")
+        told = {"acknowledged": check(server, ledger), "lost": 0, "refused_requests": len(ledger.refused)}
+        kills, longest = times // 2, max(waits)
+        tell(Section.LIMITS, DRY, seed, full_disks=times, kills=kills, **told, taken_again_after_s_at_most=longest)
 
 
 def test_a_disk_without_a_byte_left_loses_nothing(tmp_path: Path) -> None:
@@ -208,7 +212,8 @@ def test_a_disk_that_headwater_fills_by_itself(tmp_path: Path) -> None:
         until(partial(is_ready, server), 60)
         server.kill_group()
         server.start()
-        print(f"\n{check(server, ledger)} events acknowledged until the disk was full, each there once")
+        told = {"acknowledged_until_it_was_full": check(server, ledger), "lost": 0}
+        tell(Section.LIMITS, "a disk that headwater fills by itself, then a larger one", **told)
 
 
 def test_a_server_that_starts_on_a_full_disk_comes_up_by_its_ballast(tmp_path: Path) -> None:

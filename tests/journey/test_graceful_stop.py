@@ -4,6 +4,7 @@ import random
 import socket
 import time
 
+from figures import Section, tell
 from harness import Server
 from journey.load import Ledger, check, load, prepare
 from wire.client import receive
@@ -53,4 +54,4 @@ def test_stop_under_load(fresh_server: Server) -> None:
             assert fresh_server.stop() == 0, fresh_server.log()
             fresh_server.start()
     assert all(answer.status == 503 for _, answer in ledger.refused), ledger.refused[:3]
-    print(f"\n3 stops under load: {check(fresh_server, ledger)} events acknowledged, each there once")
+    tell(Section.KILLS, "stopped in order under load", stops=3, acknowledged=check(fresh_server, ledger), lost=0)

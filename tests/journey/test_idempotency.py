@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from figures import Section, tell
 from harness import Server
 from journey.load import SIGNAL, export, prepare
 from journey.lossy import Lossy, lossy
@@ -103,7 +104,8 @@ def through_losses(server: Server, batches: int, kills: int) -> None:
     _check_stored(server, sent)
     _check_losses(proxy, sent)
     events, tries = sum(len(each.tokens) for each in sent), sum(each.tries for each in sent)
-    print(f"\n{len(sent)} batches in {tries} requests, {kills} kills, {dict(proxy.fates)}: {events} events, once each")
+    told = {"kills": kills, "batches": len(sent), "requests": tries, "events_once_each": events}
+    tell(Section.KILLS, "senders that try again through a proxy that loses", seed, **told, **proxy.fates)
 
 
 def _kill(server: Server, kills: int, done: threading.Event, random: Random) -> None:

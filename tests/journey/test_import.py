@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from figures import Section, tell
 from harness import Server
 from journey.load import export
 
@@ -85,7 +86,8 @@ def kills_at_random(server: Server, tmp_path: Path, name: str, rows: int, kill_s
     torn = len(range(9, rows, EVERY))
     assert refused.count("torn") == torn and len(refused.splitlines()) == torn + len(wrong) + (file.suffix == ".csv")
     assert kills == KILLS, f"it was through after {kills} kills"
-    print(f"\n{rows:,} rows of {name}, killed {kills} times: each there once, in {took:.0f} s (seed {seed})")
+    whose = "an import and its server" if kill_server else "an import"
+    tell(Section.KILLS, f"{whose}, {name}", seed, kills=kills, rows=rows, lost=0, doubled=0, import_s=took)
 
 
 @pytest.mark.timeout(300)

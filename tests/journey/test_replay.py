@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from figures import Section, tell
 from harness import Server, until
 from tools import often
 from wire.languages import BIGMIND, BIK
@@ -132,7 +133,7 @@ def replays_under_kills(server: Server, times: int) -> None:
     checks = {check["name"]: check for check in found["checks"]}
     assert not [check for check in found["checks"] if check["verdict"] == "fault"], (seed, found)
     assert checks["store.twins"]["figures"] == {"events": EVENTS, "replayed": PASSING}, seed
-    print(f"\n{times} kills: {PASSING} of {EVENTS} rejected events replayed, each stored once (seed {seed})")
+    tell(Section.KILLS, "roles while rejected events are replayed", seed, kills=times, of=EVENTS, replayed_once=PASSING)
 
 
 @pytest.mark.timeout(300)

@@ -71,9 +71,11 @@ def test_a_cluster_that_cannot_be() -> None:
         Layout(sharded=True)
 
 
-def test_an_insert_names_the_columns_of_a_line() -> None:
-    text = queries.sql("insert")
+@pytest.mark.parametrize("name", ["insert", "insert_piped"])
+def test_an_insert_names_the_columns_of_a_line(name: str) -> None:
+    text = queries.sql(name)
+    text = text[text.index("INSERT INTO") :]
     listed = text[text.index("(") + 1 : text.index(")")]
     assert tuple(name.strip() for name in listed.split(",")) == COLUMNS
-    told = text[text.index("input('") + 7 : text.index("\n')")]
+    told = text[text.index("'\n") + 1 : text.index("\n')")]
     assert tuple(each.split()[0] for each in told.replace("\n", " ").split(", ")) == COLUMNS

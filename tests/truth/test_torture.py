@@ -7,6 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 
+from figures import Section, tell
 from harness import Server
 from tools import often
 from truth.plans import Plan, plans
@@ -26,7 +27,7 @@ def test_many_random_workspaces_and_crashes(fresh_server: Server) -> None:
         done += 1
 
     run()
-    print(done, "random workspaces with kills, every definition made twice and previewed")
+    tell(Section.TRUTH, "random workspaces with kills, every cohort made twice and previewed", workspaces=done)
     examined(fresh_server)
 
 

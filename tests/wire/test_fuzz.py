@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge.felt import tell_of
+from edge.steady import steady
+from figures import Figure
 from harness import Server
 from tools import often
 from wire.client import Client
@@ -117,17 +121,22 @@ def send_mutants(server: Server, client: Client, seed: int, requests: int) -> di
         task = {"port": client.port, "key": client.key, "dialect": language.name, "seed": seed, "requests": requests}
         command = [sys.executable, str(Path(__file__).with_name("fuzzing.py"))]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        running[language.name] = subprocess.Popen(command, env=environment, **pipes)
-        print(json.dumps(task), file=running[language.name].stdin, flush=True)
-    found = {name: json.loads(process.communicate()[0]) for name, process in running.items()}
+        running[language.name] = process = subprocess.Popen(command, env=environment, **pipes)
+        with process.stdin as told:  # it begins when this has ended
+            json.dump(task, told)
+    found = {name: json.load(process.stdout) for name, process in running.items()}
+    assert not any(process.wait() for process in running.values())
     for name, told in found.items():
         print(name, dict(sorted(told["statuses"].items())), sum(told["batches"].values()), "events acknowledged")
     print(f"{time.monotonic() - began:.0f} s")
     return found
 
 
-def check_mutants(server: Server, client: Client, seed: int, requests: int) -> None:
-    """Every answer came and is a documented one; what was acknowledged is stored, each event once; nothing else is."""
+def check_mutants(server: Server, client: Client, seed: int, requests: int, rate: int = 0) -> None:
+    """Every answer came and is a documented one; what was acknowledged is stored, each event once; nothing else is.
+
+    With `rate` a good client sends so many batches a second meanwhile.
+    """
     for slug, limit in (("visits", None), ("strict", None), ("rare", 30)):
         signal = {"name": slug, "slug": slug, "type": "event", "rate_limit": limit}
         assert client.call("POST", "/v1/signals", signal).status == 201
@@ -135,7 +144,10 @@ def check_mutants(server: Server, client: Client, seed: int, requests: int) -> N
     assert client.call("POST", "/v1/signals/strict/versions", {"schema": schema}).status == 201
     pids, before = server.pids(), server.resident("gateway")
 
-    found = send_mutants(server, client, seed, requests)
+    began = time.monotonic()
+    with steady(server.url, server.key, rate) if rate else nullcontext() as good:
+        found = send_mutants(server, client, seed, requests)
+    seconds = time.monotonic() - began
     faults = [fault for told in found.values() for fault in told["faults"]]
     assert not faults, "\n".join(faults)
     for told in found.values():
@@ -157,6 +169,12 @@ def check_mutants(server: Server, client: Client, seed: int, requests: int) -> N
     stored = Counter(event["id"][:-2] + "00" for event in events)
     assert stored == expected
     assert {event["status"] for event in events} <= {"processed", "rejected"}
+    answered = {name: sum(told["statuses"].values()) for name, told in found.items()}
+    figures: dict[str, Figure] = {f"inputs, {name}": count for name, count in answered.items()}
+    figures |= {"a second": sum(answered.values()) / seconds, "acknowledged events": len(events), "lost": 0, "5xx": 0}
+    figures |= {"MiB more": server.resident("gateway") - before}
+    if good:
+        tell_of("mutated bodies of both dialects", good.outcome, True, seed, **figures)
 
 
 def test_mutants(server: Server, client: Client) -> None:
@@ -164,10 +182,11 @@ def test_mutants(server: Server, client: Client) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(900)
-def test_200_000_mutants_a_dialect(fresh_server: Server) -> None:
+@pytest.mark.timeout(3600)
+def test_a_million_mutants(fresh_server: Server) -> None:
+    """Half of them in each dialect, singles and batches, as fast as they are taken; a good client beside them."""
     with fresh_server.client() as operator:
         made = operator.post("/v1/workspaces", json={"name": "mutants"}).json()
     client = Client(fresh_server.url, made["api_key"], timeout=300)
-    check_mutants(fresh_server, client, seed=20_261_122, requests=often(200_000))
+    check_mutants(fresh_server, client, seed=20_261_122, requests=often(500_000), rate=50)
     client.close()

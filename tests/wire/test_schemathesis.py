@@ -15,6 +15,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import FailureGroup
 
+from figures import Section, tell
 from harness import Server, running
 from headwater.web.openapi import INGEST_TAGS
 from tools import often
@@ -31,6 +32,7 @@ CHECKED = CHECKS.get_by_names(
         "ignored_auth",
     ]
 )
+SEED = 20_261_122
 SECONDS = 20
 """In which every answer must have come, on a machine that has other things to do, too."""
 
@@ -52,7 +54,10 @@ def ask_all(server: Server, examples: int) -> None:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             if fault := _ask(server, route, mode, examples, statuses):
                 faults[f"{route.label}, {mode.value}"] = fault
-    print(len(routes), "routes:", dict(sorted(statuses.items())))
+    answers = ", ".join(f"{count:,} times {status}" for status, count in sorted(statuses.items()))
+    failed = sum(count for status, count in statuses.items() if status >= 500)
+    told = {"operations": len(routes), "requests": statuses.total(), "answers": answers, "5xx": failed}
+    tell(Section.CLIENTS, "schemathesis on the whole OpenAPI, with an admin's key", SEED, **told)
     assert len(routes) > 20
     own = [route.definition.raw for route in routes if route.definition.raw["tags"][0] not in INGEST_TAGS]
     assert not any("422" in route["responses"] for route in own), "422 is for another request under an old key"
@@ -66,7 +71,7 @@ def _ask(
     headers = {"Authorization": f"Bearer {server.key}"}
 
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @seed(20_261_122)
+    @seed(SEED)
     @given(case=route.as_strategy(generation_mode=mode))
     def check(case: schemathesis.Case) -> None:
         answer = case.call_and_validate(headers=headers, checks=CHECKED, timeout=SECONDS)

@@ -12,7 +12,7 @@ from pathlib import Path
 from headwater.backup.manifest import DATA, File, Manifest, read
 from headwater.backup.target import Tell, told, transfer
 from headwater.config import Settings
-from headwater.durable import sync
+from headwater.durable import make_directory, sync
 from headwater.errors import BackupError
 from headwater.log.copying import fit
 
@@ -85,7 +85,7 @@ def _created(path: Path) -> int:
 
 def _begin(settings: Settings) -> None:
     """An empty directory but for the mark; what an earlier try left is removed."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(settings.data_dir)
     settings.unfinished_path.touch(mode=0o600)
     sync(settings.data_dir)
     for path in settings.data_dir.iterdir():

@@ -13,7 +13,7 @@ import msgspec
 
 from headwater.catalog.base import ALL_SCOPES, DEFAULT_WORKSPACE, Catalog, Credentials
 from headwater.config import Settings
-from headwater.durable import sync
+from headwater.durable import make_directory, sync
 from headwater.errors import ConflictError, StartError
 from headwater.rules.ids import key_is_wellformed, new_key
 
@@ -30,7 +30,7 @@ def load_secret(settings: Settings) -> bytes:
     path = settings.secret_path
     try:
         if not path.exists() and not settings.catalog_path.exists():
-            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(settings.data_dir)
             _make_once(path, secrets.token_bytes(_SECRET_BYTES))
         secret = path.read_bytes()
     except OSError as error:

@@ -1,29 +1,15 @@
 """The `headwater` command."""
 
 import json
+import sys
 
 import typer
 
 from headwater import __version__
-from headwater.cli import (
-    backfills,
-    backup,
-    cohorts,
-    dashboard,
-    demo,
-    doctor,
-    events,
-    explain,
-    imports,
-    keys,
-    migrate,
-    profiles,
-    rejected,
-    serve,
-    signals,
-    webhooks,
-    workspaces,
-)
+from headwater.cli import serve
+
+_ROLES = {"serve", "gateway", "engine"}
+"""Commands that run for months, and need not hold what the others do."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,23 +18,48 @@ app = typer.Typer(
     context_settings={"auto_envvar_prefix": "HEADWATER", "help_option_names": ["-h", "--help"]},
     pretty_exceptions_show_locals=False,
 )
+
+
+def _register() -> None:
+    from headwater.cli import (  # late: see _ROLES
+        backfills,
+        backup,
+        cohorts,
+        dashboard,
+        demo,
+        doctor,
+        events,
+        explain,
+        imports,
+        keys,
+        migrate,
+        profiles,
+        rejected,
+        signals,
+        webhooks,
+        workspaces,
+    )
+
+    for each in (dashboard, doctor, backup, demo, imports, migrate, explain):
+        each.register(app)
+    groups = {
+        "signals": signals,
+        "keys": keys,
+        "workspaces": workspaces,
+        "events": events,
+        "profiles": profiles,
+        "cohorts": cohorts,
+        "backfills": backfills,
+        "rejected": rejected,
+        "webhooks": webhooks,
+    }
+    for name, group in groups.items():
+        app.add_typer(group.app, name=name)
+
+
 serve.register(app)
-dashboard.register(app)
-doctor.register(app)
-backup.register(app)
-demo.register(app)
-imports.register(app)
-migrate.register(app)
-explain.register(app)
-app.add_typer(signals.app, name="signals")
-app.add_typer(keys.app, name="keys")
-app.add_typer(workspaces.app, name="workspaces")
-app.add_typer(events.app, name="events")
-app.add_typer(profiles.app, name="profiles")
-app.add_typer(cohorts.app, name="cohorts")
-app.add_typer(backfills.app, name="backfills")
-app.add_typer(rejected.app, name="rejected")
-app.add_typer(webhooks.app, name="webhooks")
+if not _ROLES.intersection(sys.argv[1:2]):
+    _register()
 
 
 @app.command()

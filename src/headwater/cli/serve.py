@@ -23,6 +23,7 @@ from headwater.bounds import room_of
 from headwater.catalog.credentials import read_credentials, url_of
 from headwater.cli.options import environment_of, takes_settings
 from headwater.config import Settings
+from headwater.durable import make_directory
 from headwater.errors import CorruptionError, SettingsError, StartError
 from headwater.locks import WAIT_SECONDS, DirectoryLock
 from headwater.supervisor import EXIT_START, EXIT_STAY_DOWN, Role, Supervisor, die_with, listen
@@ -100,7 +101,7 @@ def _check_door(settings: Settings) -> None:
 
 def _make(data_dir: Path) -> None:
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(data_dir)
     except OSError as error:
         raise StartError(f"cannot make the data directory {data_dir}: {error.strerror}") from error
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import structs
 
 from headwater.advice import is_full, readable
-from headwater.durable import sync
+from headwater.durable import make_directory, sync
 from headwater.errors import CorruptionError, StartError
 from headwater.locks import WAIT_SECONDS, DirectoryLock
 from headwater.log import record
@@ -130,7 +130,7 @@ class FilesAppender(GroupCommit):
         wait_seconds: float = WAIT_SECONDS,
         disk: Disk | None = None,
     ) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(directory)
         lock = DirectoryLock(directory / "lock", wait_seconds)
         disk = disk or Disk()
         try:

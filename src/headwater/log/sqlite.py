@@ -12,7 +12,7 @@ from threading import local
 
 import apsw
 
-from headwater.durable import sync
+from headwater.durable import make_directory, sync
 from headwater.errors import CorruptionError, StartError
 from headwater.locks import WAIT_SECONDS, DirectoryLock
 from headwater.log.commit import LOST, GroupCommit, describe
@@ -35,7 +35,7 @@ class SqliteAppender(GroupCommit):
     """
 
     def __init__(self, directory: Path, *, segment_bytes: int = 64 << 20, wait_seconds: float = WAIT_SECONDS) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(directory)
         lock = DirectoryLock(directory / "lock", wait_seconds)
         try:
             medium = _Databases(directory, segment_bytes, lock)

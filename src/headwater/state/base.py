@@ -34,6 +34,10 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     """Rows by partition (202611), to see after a crash what of it is there."""
 
 
+class RelinkedError(Exception):
+    """Links that were left out may not be there any more, or are watched."""
+
+
 class Link(msgspec.Struct, frozen=True, gc=False, order=True):
     """Two identities of one workspace that a processed event named together; `a` < `b`."""
 
@@ -162,13 +166,20 @@ class State(Protocol):
 
         Raises NotOwnerError where somebody else stores this by now; nothing was written then."""
 
-    def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> Plan | None:
+    def changes(self) -> int | None:
+        """A number that becomes another one when links are taken back or are watched: until then every link that was
+        committed is there. None when all that events link has to be told, whether it is known or not."""
+
+    def commit(
+        self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None, changes: int | None = None
+    ) -> Plan | None:
         """The block is in the store: moves the cursor to its end, drops its plan, adds the links, and writes down
         the same lane's next block if one is given, and returns that as `plan` does: one transaction. Links known
         already are no fault: each is as old as the oldest time it was given with.
 
-        A plan of the last block's number without rows was not written down: only the cursor moves. Raises
-        NotOwnerError as `plan` does."""
+        A plan of the last block's number without rows was not written down: only the cursor moves. `changes`: links
+        that are there since that number are left out; RelinkedError when it is another one by now, and nothing was
+        written. Raises NotOwnerError as `plan` does."""
 
     def links(self, workspace: str | None = None) -> Iterator[Link]:
         """All of them, or a workspace's: sorted."""

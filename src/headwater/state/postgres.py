@@ -69,7 +69,12 @@ class PostgresState(SharedState):
                 raise self._not_owner(plan, position, block, planned)
             return self._give(change, plan)
 
-    def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> Plan | None:
+    def changes(self) -> int | None:
+        return None  # others take links back: only a commit sees it
+
+    def commit(
+        self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None, changes: int | None = None
+    ) -> Plan | None:
         if upcoming is not None and (upcoming.lane, upcoming.start) != (plan.lane, plan.end):
             raise ValueError("the upcoming block must begin where this one ends")
         links = list(links)
@@ -201,7 +206,12 @@ class PostgresLedger(SharedState):
     def plan(self, plan: Plan) -> Plan:
         raise NotOwnerError("a ledger owns no partition")
 
-    def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> Plan | None:
+    def changes(self) -> int | None:
+        return None
+
+    def commit(
+        self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None, changes: int | None = None
+    ) -> Plan | None:
         raise NotOwnerError("a ledger owns no partition")
 
 

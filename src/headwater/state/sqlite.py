@@ -14,7 +14,7 @@ from headwater.events import Lane
 from headwater.readonly import faults_of, look_at
 from headwater.readonly import told as looked_at
 from headwater.rules.connect import Pair, Severed
-from headwater.state.base import Account, Cursor, Gone, Job, JobKind, Link, Plan, Watch
+from headwater.state.base import Account, Cursor, Gone, Job, JobKind, Link, Plan, RelinkedError, Watch
 from headwater.state.database import opened, told, wiped
 from headwater.state.known import Known
 from headwater.transactions import transaction
@@ -212,6 +212,7 @@ class SqliteState(_Reading):
         self._writing = threading.Lock()
         self._known = Known()
         self._watches: set[_Watch] = set()
+        self._changes = 0
 
     def cursors(self) -> dict[Lane, Cursor]:
         found = self._ask("SELECT lane, position, block FROM cursors")
@@ -226,9 +227,17 @@ class SqliteState(_Reading):
             self._put_plan(plan)
         return plan
 
-    def commit(self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None) -> Plan | None:
+    def changes(self) -> int | None:
+        with self._writing:
+            return None if self._watches else self._changes
+
+    def commit(
+        self, plan: Plan, links: Iterable[Link], upcoming: Plan | None = None, changes: int | None = None
+    ) -> Plan | None:
         links = list(links)
         with self._writing:
+            if changes is not None and (self._watches or changes != self._changes):
+                raise RelinkedError
             fresh = self._known.fresh(links)
             with transaction(self._write):
                 self._write.execute(_PUT_CURSOR, (plan.lane.value, plan.end, plan.block))
@@ -272,6 +281,7 @@ class SqliteState(_Reading):
         watch = _Watch()
         with self._writing:
             self._watches.add(watch)
+            self._changes += 1
         try:
             yield watch
         finally:
@@ -291,6 +301,7 @@ class SqliteState(_Reading):
             self._write.executemany(_UNLINK, gone)
             self._write.executemany(_SET_LINK, there)
             self._known = Known()  # what it knew to be there may be gone
+            self._changes += 1
 
     def unsever(self, workspace: str, identities: Collection[str], until_ms: int) -> None:
         about = {"workspace": workspace, "identities": json.dumps([*identities]), "until_ms": until_ms}

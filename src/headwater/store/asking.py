@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from headwater.errors import StartError, UnavailableError
 from headwater.store import queries, schema
+from headwater.store.discretion import discreet, unquoted
 from headwater.store.parts import GONE
 
 READERS = 4
@@ -123,8 +124,9 @@ class Asking:
         except queue.Empty:
             raise UnavailableError("too many questions at once") from None
         try:
-            client = client or self._connect()
-            yield client
+            with discreet():
+                client = client or self._connect()
+                yield client
         finally:
             self._readers.put(client)
 
@@ -165,7 +167,7 @@ def _whole(answer: IO[bytes]) -> Iterator[bytes]:
     while piece := answer.read(PIECE):
         seen = before + piece
         if (b"__exception__" in seen or b"DB::Exception" in seen) and (told := _ENDED_EARLY.search(seen)):
-            raise UnavailableError(f"the store gave up: {told.group().decode(errors='replace').strip()}")
+            raise UnavailableError(f"the store gave up: {unquoted(told.group().decode(errors='replace').strip())}")
         yield piece
         before = seen[-_OVERLAP:]
 

@@ -16,15 +16,17 @@ import chdb
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
+from headwater.durable import make_directory
 from headwater.errors import CorruptionError, StartError
 from headwater.events import Lane
 from headwater.locks import WAIT_SECONDS, DirectoryLock
-from headwater.store import deletion
+from headwater.store import deletion, library, queries
 from headwater.store.asking import READING, WRITING, Asking, migrate
 from headwater.store.base import Block
 from headwater.store.copies import link_store
+from headwater.store.discretion import discreet
 from headwater.store.parts import Parts
-from headwater.store.rows import COLUMNS
+from headwater.store.pipes import piped
 
 KEEP_EVERY = 10.0
 """Seconds between two checks of merged parts; much less than the table's `old_parts_lifetime`."""
@@ -36,8 +38,6 @@ _ENGINE = {
     "max_thread_pool_free_size": 8,
 }
 """For the whole process: the machine is small and shared with the gateway."""
-
-_INSERT = f"INSERT INTO events ({', '.join(COLUMNS)}) FORMAT JSONCompactEachRow".encode()
 
 _ACTIVE = "SELECT path FROM system.parts WHERE database = currentDatabase() AND active"
 
@@ -51,7 +51,7 @@ class ChdbStore(Asking):
     """
 
     def __init__(self, path: Path, wait_seconds: float = WAIT_SECONDS) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+        make_directory(path, 0o777)
         self._path = str(path.resolve())
         self._lock = DirectoryLock(path.with_name(path.name + ".lock"), wait_seconds)
         self._writing = threading.Lock()
@@ -76,10 +76,11 @@ class ChdbStore(Asking):
         """Raises OSError when the block cannot be read back: then nothing of the broken months is there."""
         if not block.count:
             return
-        with self._writing:
+        with self._writing, discreet():
             self._check_damage()
             # Not chDB's send_insert, which keeps the insert's errors to itself.
-            self._writer.query(b"\n".join((_INSERT, b"".join(block.chunks))))
+            with piped(b"".join(block.chunks)) as pipe:
+                self._writer.query(queries.sql("insert_piped").replace("$pipe", str(pipe)))
             self._check_inserted()
 
     def counts(self, lane: Lane, block: int) -> dict[int, int]:
@@ -147,6 +148,9 @@ class ChdbStore(Asking):
 
     def _keep(self) -> None:
         """Checks what merges make, every few seconds, beside the inserts: a merged part may be big."""
+        library.give_back()
+        if not self._closed.wait(KEEP_EVERY):
+            library.give_back()  # what only the start of those who ask and follow has needed
         while not self._closed.wait(KEEP_EVERY):
             try:
                 self._keep_merged()

@@ -6,8 +6,8 @@ one of `identities`, not set aside. `$event` are an event's columns but for its 
 `$shown` whether it is the last word on its event, `$fits` whether it is that and fits a list's filters, `$refused`
 whether it is a rejected event that is asked for and may be replayed. `$committed` is whether its block was, `$doomed`
 whether a job has marked it, `$settled` what was settled when it was received. `$came` is when an event came in, in
-milliseconds. `$limb` and `$rest` cut a number in two
-limbs.
+milliseconds. `$columns` are those of an inserted line, `$line` are the same with their types. `$limb` and `$rest` cut a
+number in two limbs.
 """
 
 from collections.abc import Sequence

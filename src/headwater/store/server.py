@@ -34,6 +34,7 @@ from headwater.events import Lane
 from headwater.store import deletion, queries
 from headwater.store.asking import READING, WRITING, Asking, migrate
 from headwater.store.base import Block
+from headwater.store.discretion import discreet
 from headwater.store.layout import Layout
 
 BEGIN_SECONDS = 5.0
@@ -295,9 +296,10 @@ def _shown(url: str) -> str:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """What passes by itself is an UnavailableError."""
+    """What passes by itself is an UnavailableError. Any error is told discreetly."""
     try:
-        yield
+        with discreet():
+            yield
     except (OperationalError, HTTPError) as error:
         raise UnavailableError(f"the store does not answer: {error}") from error
     except DatabaseError as error:

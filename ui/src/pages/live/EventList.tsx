@@ -35,6 +35,7 @@ export const EventList = memo(function EventList(props: Props) {
   const { rows, missed, narrow, selected, none, open, reading, newest } = props;
   const box = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState<string>();
+  const going = useRef<string>(undefined); // the row that is focused with the next frame, when it is drawn
   const height = narrow ? NARROW : WIDE;
   const list = useVirtualizer({
     count: rows.length,
@@ -58,12 +59,18 @@ export const EventList = memo(function EventList(props: Props) {
     const row = rows[Math.max(0, Math.min(rows.length - 1, index))];
     if (!row) return;
     setActive(row.id);
+    going.current = row.id;
     list.scrollToIndex(rows.indexOf(row));
-    requestAnimationFrame(() => box.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(row.id)}"]`)?.focus());
+    requestAnimationFrame(() => {
+      if (going.current !== row.id) return;
+      going.current = undefined;
+      box.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(row.id)}"]`)?.focus();
+    });
   }
 
   function press(event: KeyboardEvent<HTMLElement>): void {
-    const id = (event.target as HTMLElement).closest<HTMLElement>("[data-id]")?.dataset.id;
+    // Keys come quicker than frames: the next one is meant for the row that the last one went to.
+    const id = going.current ?? (event.target as HTMLElement).closest<HTMLElement>("[data-id]")?.dataset.id;
     const at = rows.findIndex((row) => row.id === id);
     const page = Math.max(1, Math.floor((box.current?.clientHeight ?? 0) / height) - 2);
     const to = {
