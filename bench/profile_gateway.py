@@ -32,7 +32,7 @@ from servers import unbound
 WARM_UP = 500
 """Requests that are not counted."""
 
-STEPS = ("_resolve", "_choose_version", "_validate")
+STEPS = ("_is_ordinary", "_resolve", "_choose_version", "_validate")
 """Of `Intake`, where it has them under these names."""
 
 

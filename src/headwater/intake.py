@@ -48,6 +48,8 @@ class Draft(msgspec.Struct, gc=False):
     places: Sequence[int]
     """Where each event stood in the request as it was sent."""
     faults: list[Fault]
+    may_be_limited: bool = True
+    """False when none of its signals has a limit."""
     wanted: Wanted = msgspec.field(default_factory=Wanted)
     """Signals to be made if the request is taken."""
 
@@ -130,8 +132,9 @@ class Intake:
         measures nothing. Then all is decided here, signal by signal; else nothing is, and the steps look at each."""
         if draft.faults:
             return False
-        known, groups = self._catalog.signals_of(draft.workspace), _by_slug(draft.events)
-        signals = {slug: known.get(slug) for slug in groups}
+        events: Sequence[Event] = draft.events  # type: ignore[assignment]  # all were read: there is no fault
+        known, groups = self._catalog.signals_of(draft.workspace), _by_slug(events)
+        signals: dict[str, Signal | None] = {slug: known.get(slug) for slug in groups}
         for slug, signal in signals.items():
             if signal is None or not signal.active or signal.draft or signal.value is not None:
                 return False
@@ -143,10 +146,11 @@ class Intake:
             for event in groups[slug]:
                 event.signal_id = id_
                 event.schema_version = version
-        draft.signals = [signals[event.signal] for event in draft.events]  # type: ignore[union-attr]
+        draft.signals = _in_order(events, signals)
+        draft.may_be_limited = any(signal is None or signal.rate_limit is not None for signal in signals.values())
         return True
 
-    def _all_fit(self, signal: Signal, events: list[Event]) -> bool:
+    def _all_fit(self, signal: Signal, events: Sequence[Event]) -> bool:
         """False says nothing about any of them."""
         if {event.schema_version for event in events} != {None}:
             return False
@@ -241,7 +245,10 @@ class Intake:
                 draft.workspace, draft.dialect, draft.events, draft.signals, order.hold
             )
         rest = _only(draft, sorted_.rest) if sorted_ else draft
-        wants, whole = wants_of(rest.signals), draft.dialect.limits_whole and not order.lenient
+        wants, whole = (
+            wants_of(rest.signals) if draft.may_be_limited else {},
+            draft.dialect.limits_whole and not order.lenient,
+        )
         window = self._quotas.window(draft.received_ms)
         grants = await self._quotas.grant(wants, window, whole) if wants else {}
         limits = limits_of(wants, grants, window) if wants else None
@@ -293,9 +300,10 @@ class Intake:
         All of them migrate, in `backfill`, if it is given; else those whose sender asked for it, in the standing one.
         """
         if not (backfill or draft.request.migrating) and {event.occurred_ms for event in taken} == {None}:
+            received = draft.received_ms
             for event in taken:
-                event.occurred_ms = draft.received_ms
-            return (_part(Lane.REALTIME, taken),)
+                event.occurred_ms = received
+            return (Part(Lane.REALTIME, len(taken), received, received, _lines(taken)),)
         realtime: list[Event] = []
         migration: list[Event] = []
         windows, received, old_migrates = self._windows, draft.received_ms, draft.dialect.old_migrates
@@ -330,16 +338,22 @@ def _unknown(draft: Draft, index: int, event: Event) -> Fault:
     return Fault(index, (draft.dialect.signal_field,), "unknown_signal", text)
 
 
-def _by_slug(events: Sequence[Event | None]) -> dict[str, list[Event]]:
-    """All of them were read: no fault stands against any."""
-    found: dict[str, list[Event]] = {}
+def _by_slug(events: Sequence[Event]) -> Mapping[str, Sequence[Event]]:
+    """The events that name each signal; most requests name one."""
+    slugs = {event.signal for event in events}
+    if len(slugs) == 1:
+        return {slugs.pop(): events}
+    found: dict[str, list[Event]] = {slug: [] for slug in slugs}
     for event in events:
-        slug = event.signal  # type: ignore[union-attr]
-        if slug in found:
-            found[slug].append(event)  # type: ignore[arg-type]
-        else:
-            found[slug] = [event]  # type: ignore[list-item]
+        found[event.signal].append(event)
     return found
+
+
+def _in_order(events: Sequence[Event], signals: Mapping[str, Signal | None]) -> list[Signal | None]:
+    """Each event's signal."""
+    if len(signals) == 1:
+        return [*signals.values()] * len(events)
+    return [signals[event.signal] for event in events]
 
 
 def _by_schema(draft: Draft) -> dict[tuple[str, int], list[int]]:
@@ -386,11 +400,14 @@ def _only(draft: Draft, kept: Sequence[int]) -> Draft:
 
 def _part(lane: Lane, events: list[Event]) -> Part:
     times = [event.occurred_ms for event in events]
+    return Part(lane, len(events), min(times), max(times), _lines(events))  # type: ignore[type-var, arg-type]
+
+
+def _lines(events: list[Event]) -> bytes:
     try:
-        lines = _encode_lines(events)
+        return _encode_lines(events)
     except RecursionError:
         raise BodyError("Request body is nested too deeply") from None
-    return Part(lane, len(events), min(times), max(times), lines)  # type: ignore[type-var, arg-type]
 
 
 def taken_this_minute(reader: Reader, now_ms: int) -> Iterator[tuple[int, str, int]]:

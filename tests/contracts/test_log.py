@@ -250,6 +250,32 @@ def test_many_callers_share_commits_and_every_batch_is_there_once(log: Log) -> N
     assert status.batches == 640 and status.commits < 400
 
 
+def test_what_is_handed_in_together_is_one_commit(segmented: Log) -> None:
+    appender = segmented.open()
+
+    async def run() -> None:
+        await asyncio.gather(*[appender.append(make_batch()) for _ in range(60)])
+
+    asyncio.run(run())
+    assert (appender.status().batches, appender.status().commits) == (60, 1)
+
+
+def test_what_is_handed_in_outlives_its_event_loop(segmented: Log) -> None:
+    appender, batches = segmented.open(), [make_batch() for _ in range(3)]
+    for batch in batches[:2]:
+        ended = asyncio.new_event_loop()  # closed before it ran a single turn: nobody could hand anything over
+        ended.run_until_complete(_handed_in(appender, batch, ended))
+        ended.close()
+    append(appender, batches[2])
+    appender.close()
+    assert sorted(record.batch for record in everything(segmented.reader)) == sorted(batch.id for batch in batches)
+
+
+async def _handed_in(appender: Appender, batch: Batch, loop: asyncio.AbstractEventLoop) -> None:
+    appender.append(batch)
+    loop.stop()
+
+
 def test_a_log_goes_on_where_it_ended(log: Log) -> None:
     batches = [make_batch() for _ in range(12)]
     for n in range(0, 12, 3):

@@ -109,7 +109,7 @@ class Bik:
         events = _events(sent, region)
         if events is None:
             return _read(body, single, region)
-        migrating = frozenset(index for index, event in enumerate(sent) if event.is_migration)
+        migrating = frozenset([index for index, event in enumerate(sent) if event.is_migration])
         prefix = "event" if single else "events[%d]"
         return Request(events, [], prefix=prefix, migrating=migrating)
 

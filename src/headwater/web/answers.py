@@ -16,7 +16,7 @@ CLOSES = (408, 413, 431)
 def headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:
     """An answer's own headers, its length, and its type where it does not say another."""
     headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
-    if not any(name == b"content-type" for name, _ in answer.headers):
+    if not answer.headers or all(name != b"content-type" for name, _ in answer.headers):
         headers.append((b"content-type", b"application/json"))
     if answer.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="headwater"'))

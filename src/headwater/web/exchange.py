@@ -68,7 +68,7 @@ class Exchange:
         self._on_response = on_response
         self.transport: Any = None
         self.keep_alive = False
-        self.body = b""
+        self.body: bytes | bytearray = b""
         self.more_body = True
         self.disconnected = False
         self.response_started = False
@@ -93,7 +93,7 @@ class Exchange:
             await self._change()
         if self.disconnected:
             return {"type": "http.disconnect"}
-        body, self.body = self.body, b""
+        body, self.body = bytes(self.body), b""
         self._is_read = not self.more_body
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
@@ -105,12 +105,11 @@ class Exchange:
             told = await self._ingest.tell(self.scope, self.receive)
             if self._flow.write_paused and not self.disconnected:
                 await self._flow.drain()
+            if told is not None and not self.disconnected:
+                self._answer(told)
         except BaseException as error:  # the end of a grace, or a fault of ours
             logger.error("a request was not answered", exc_info=error)
             self.transport.close()
-            return
-        if told is not None and not self.disconnected:
-            self._answer(told)
 
     def _answer(self, told: Told) -> None:
         """One write, and what follows from it."""

@@ -207,7 +207,9 @@ def _told(dialect: Dialect, single: bool, request: Request, admitted: Admitted) 
     receipt = admitted.receipt
     if admitted.durable is not None:
         answer = dialect.encode(request, receipt, single)
-        fresh = [event for index, event in enumerate(receipt.taken) if index not in receipt.repeated]
+        fresh, repeated = receipt.taken, receipt.repeated
+        if repeated:
+            fresh = [event for index, event in enumerate(fresh) if index not in repeated]
         reasons = [event.reason for event in fresh if event.reason]
         return Told(answer, receipt.batch, len(fresh), admitted.durable, reasons)
     seconds = (receipt.limits.reset_ms - clock.now_ms()) / 1000 if receipt.limits else 1

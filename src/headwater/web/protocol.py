@@ -52,6 +52,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._outlet = _Outlet(transport, self._end)
         self._phase = _IDLE
         self._since = self.loop.time()
+        self._asked: Headers = []
+        """The headers of the request that was read last; of one whose head is coming those that have come."""
         self._requests = 0
         self._owed = 0
         self._head = self._read = 0
@@ -100,7 +102,9 @@ class GuardedProtocol(HttpToolsProtocol):
                     self._reply(400, "The chunks of the body are mostly not body")
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = self._asked = []
         self._phase = _HEAD
         self._since = self.loop.time()
         self._requests += 1
@@ -150,28 +154,38 @@ class GuardedProtocol(HttpToolsProtocol):
         direct, parser = self.direct, self.parser
         path = direct.targets.get(self.url) if direct else None
         if direct is None or path is None or parser.get_method() != b"POST" or self.expect_100_continue:
-            super().on_headers_complete()
+            self._begin_application()
             return
-        before = self.cycle
-        version = parser.get_http_version()
-        scope: Any = self.scope
-        scope.update(method="POST", path=path, raw_path=self.url, query_string=b"", http_version=version)
-        headers, told = self.server_state.default_headers, type(self).told
-        cycle: Any = Exchange(direct.ingest, scope, self.flow, headers, told, self.on_response_complete)
-        cycle.keep_alive = version != "1.0" and parser.should_keep_alive()
-        self.cycle = cycle
+        before, headers, told = self.cycle, self.server_state.default_headers, type(self).told
+        scope = {"method": "POST", "path": path, "headers": self.headers, "scheme": self.scheme, "client": self.client}
+        self.cycle = cycle = Exchange(direct.ingest, scope, self.flow, headers, told, self.on_response_complete)  # type: ignore[assignment]
+        cycle.keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
         if before is None or before.response_complete:
             self._start_asgi_task(cycle, self.app)
         else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((cycle, self.app))
+            self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
+
+    def _begin_application(self) -> None:
+        """uvicorn's way. It makes a request's scope where the head begins, of which nothing is wanted before here."""
+        url, headers, waits = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, waits
+        self.headers.extend(headers)
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         cycle = self.cycle
         self._body += len(body)
         if cycle.response_complete:
             return
-        cycle.body += body
+        held: Any = cycle.body
+        if not held:
+            cycle.body = body  # type: ignore[assignment]  # nearly always all of it: not copied
+        elif isinstance(held, bytes):
+            cycle.body = bytearray(held) + body
+        else:
+            held += body
         if len(cycle.body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
         cycle.message_event.set()
@@ -232,7 +246,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Answers without the application, after what is still being answered, and ends the connection."""
         target = getattr(self, "url", b"")
         answer = type(self).answer(framing.path_of(target), status, message)
-        headers = [*headers_of(answer), *type(self).told(self.scope["headers"] if self.scope else [])]  # type: ignore[arg-type]
+        headers = [*headers_of(answer), *type(self).told(self._asked)]
         headers.append((b"x-request-id", request_id(None)))
         if status == 503:
             headers.append((b"retry-after", b"1"))
