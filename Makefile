@@ -12,7 +12,7 @@ JOBS ?= 2
 UV := UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1 $(BIN)/uv
 EXPORT := export --quiet --frozen --all-groups --all-extras --no-emit-project --no-header --no-annotate --format requirements-txt
 
-.PHONY: help run demo install ui docs test test-cluster torture check format lock bench bench-cohorts bench-cluster bench-ui soak screenshots clean
+.PHONY: help run demo install ui docs test test-cluster torture check format lock bench bench-cohorts bench-flat bench-cluster bench-ui soak screenshots clean
 
 help:
 	@echo 'make run       serve on http://$(HOST):$(PORT), data in $(DATA_DIR)   (HOST= PORT= DATA_DIR=)'
@@ -24,6 +24,7 @@ help:
 	@echo 'make format    let ruff mend what it can'
 	@echo 'make bench     races headwater, four durable peers and no-op servers; 20 minutes   (BENCH=--quick)'
 	@echo 'make bench-cohorts  questions and live cohorts over 10 million events, beside SQLite, DuckDB and PostgreSQL; 40 minutes'
+	@echo 'make bench-flat  what a batch, an insert, a cohort and a question cost at 1, 10 and 50 million stored events; 20 minutes'
 	@echo 'make bench-cluster  one machine beside gateways and engines on Kafka, PostgreSQL and Redis; 10 minutes'
 	@echo 'make soak      an hour of live traffic, and a million events of history beside it   (SOAK="--seconds 120")'
 	@echo 'make bench-ui    what the dashboard loads at first, and what an open Live page costs; 4 minutes'
@@ -121,6 +122,10 @@ bench: install
 bench-cohorts: install
 	@.ci/services postgres || true
 	@exec $(BIN)/python bench/cohorts.py $(BENCH)
+
+# One store, filled to each size in build/flat, some 2 GB. BENCH='--quick' or '--write-docs' as above.
+bench-flat: install
+	@exec $(BIN)/python bench/flat.py $(BENCH)
 
 # Starts the services itself. BENCH='--quick' or '--write-docs' as above: docs/scale-performance.md.
 bench-cluster: install

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+import flat_report
 from race_figures import floor_micros, micros, ours, paired, per_core_second, short, turns_of
 from racers import PEERS
 from ratio_report import TIMES_PEERS
@@ -67,6 +68,13 @@ def draw(results: Figures, directory: Path) -> None:
         save(shares(results), directory / "cpu.svg")
         save(latency(results), directory / "latency.svg")
         save(backlog(results), directory / "backlog.svg")
+
+
+def draw_flat(results: Figures, directory: Path) -> None:
+    """Writes the plot of what `bench/flat.py` measured."""
+    directory.mkdir(exist_ok=True)
+    with pyplot.rc_context(STYLE):
+        save(flat(results), directory / "flat.svg")
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -217,6 +225,23 @@ def line_of(axes: Axes, run: Figures) -> None:
     colour = COLOURS["headwater"] if run["holds"] else GROWS
     label = f"{run['rate']:,.0f}/s: {run['verdict']}"
     axes.plot(moments, events, color=colour, linewidth=1.2, alpha=0.9, label=label, marker=MARKS[len(axes.lines) % 5])
+
+
+def flat(results: Figures) -> Figure:
+    """Each cost as so many times what it is at the first size."""
+    figure, axes = pyplot.subplots(figsize=(7, 2.8))
+    sizes, shades = results["sizes"], pyplot.get_cmap("tab10")
+    for number, (name, of) in enumerate(flat_report.ROWS):
+        first = max(median(of(sizes[0])), 1e-9)
+        times = [median(of(at)) / first for at in sizes]
+        axes.plot([at["events"] for at in sizes], times, marker="o", markersize=4, color=shades(number), label=name)
+    axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
+    axes.set_xscale("log")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_formatter(FuncFormatter(thousands))
+    axes.set_title("cost where so many events are stored, as times that of the first size")
+    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
 
 
 MARKS = ("", ".", "x", "+", "1")

@@ -179,6 +179,14 @@ def test_the_page_tells_what_was_measured() -> None:
         assert f"performance/{plot}.svg" in page and (PAGE.with_suffix("") / f"{plot}.svg").exists()
 
 
+def test_the_page_tells_what_is_flat() -> None:
+    report, flat_report, page = import_module("report"), import_module("flat_report"), PAGE.read_text()
+    results = json.loads(PAGE.with_name("flat-performance.json").read_text())
+    for make in flat_report.TABLES:
+        assert report.markdown(make(results)) in page, "flat.py --from docs/flat-performance.json --write-docs"
+    assert "performance/flat.svg" in page and (PAGE.with_suffix("") / "flat.svg").exists()
+
+
 @pytest.fixture
 def wrk() -> None:
     need("wrk")
@@ -212,6 +220,19 @@ def test_the_race_runs_from_end_to_end(tmp_path: Path) -> None:
     # What was acknowledged was stored; beside it, what followed: the backlogs, the probes, answers that wrk cut off.
     for server, stored in results["stored"].items():
         assert stored["rows"] >= sent[server], server
+
+
+@pytest.mark.torture
+def test_what_is_flat_is_measured_at_each_size(tmp_path: Path) -> None:
+    path = tmp_path / "flat.json"
+    command = [sys.executable, str(BENCH / "flat.py"), "--quick", "--dir", str(tmp_path), "--json", str(path)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert ran.returncode == 0, ran.stderr
+    results = json.loads(path.read_text())
+    stored = [at["events"] for at in results["sizes"]]
+    assert all(events > size for events, size in zip(stored, (2_000, 10_000), strict=True)), stored
+    for name, figure in import_module("flat_report").ROWS:
+        assert all(figure(at) for at in results["sizes"]), name
 
 
 @pytest.mark.torture

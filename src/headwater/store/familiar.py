@@ -27,12 +27,17 @@ class Familiar:
         if changes is None or changes != self._changes:
             self.forget()
         self._changes, self._fresh = changes, {}
+        left_out: dict[str, Collection[str]] = {}  # it is asked once a block: a record may be one event
         for record in records:
-            note(self._fresh, record, excluded(record.workspace), self._young, self._old)
+            if record.workspace not in left_out:
+                left_out[record.workspace] = excluded(record.workspace)
+            note(self._fresh, record, left_out[record.workspace], self._young, self._old)
         return links_between(self._fresh)
 
     def committed(self) -> None:
         """What was told last is durable."""
+        if self._changes is None:
+            return  # it would be forgotten the next time
         self._young.update(self._fresh)
         self._fresh = {}
         if len(self._young) > REMEMBERED:
