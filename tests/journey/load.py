@@ -220,7 +220,7 @@ def _check_doubtful(found: Counter[str], ledger: Ledger) -> None:
 
 def look_up(server: Server, ledger: Ledger, most: int = 200) -> None:
     """Asks for some acknowledged events by id, each its own request."""
-    ids = [each for each in ledger.acknowledged.values() if each]
+    ids = [each for each in list(ledger.acknowledged.values()) if each]  # more may come in meanwhile
     client = Client(server.url, server.key)
     for event_id in Random(1).sample(ids, min(most, len(ids))):
         answer = client.call("GET", f"/v1/events/{event_id}")
