@@ -95,5 +95,6 @@ def test_every_route(described: Server) -> None:
 
 
 @pytest.mark.torture
+@pytest.mark.timeout(1800)
 def test_every_route_at_length(described: Server) -> None:
     ask_all(described, examples=often(40))
