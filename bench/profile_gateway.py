@@ -32,8 +32,8 @@ from servers import unbound
 WARM_UP = 500
 """Requests that are not counted."""
 
-STEPS = ("_is_ordinary", "_resolve", "_choose_version", "_validate")
-"""Of `Intake`, where it has them under these names."""
+STEPS = {"_is_ordinary": "resolve", "_all_fit": "validate"}
+"""Of `Intake`, which of an ordinary request runs no others."""
 
 
 class Clocks:
@@ -118,9 +118,8 @@ def gateway(directory: Path) -> None:
     for kind in {type(dialect) for dialect in DIALECTS}:
         kind.decode = clocks.counting(clocks.around("decode", kind.decode))  # type: ignore[method-assign]
         kind.encode = clocks.around("encode the answer", kind.encode)  # type: ignore[method-assign]
-    for step in STEPS:
-        if hasattr(Intake, step):
-            setattr(Intake, step, clocks.around(f"intake: {step[1:].replace('_', ' ')}", getattr(Intake, step)))
+    for step, name in STEPS.items():
+        setattr(Intake, step, clocks.around(f"intake: {name}", getattr(Intake, step)))
     Intake.receive = clocks.around_coroutine("intake: quota, lane, ids, lines", Intake.receive)  # type: ignore[method-assign]
     FilesAppender.append = clocks.around("log: hand in", FilesAppender.append)  # type: ignore[method-assign]
     everywhere(record.encode, clocks.around("log: encode the record", record.encode))
