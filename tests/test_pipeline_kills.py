@@ -48,7 +48,7 @@ class Pump:
 
     def ended(self) -> None:
         """By a kill, not by a fault of its own."""
-        assert self.process.wait(60) == -signal.SIGKILL
+        assert self.process.wait(180) == -signal.SIGKILL
         if self.process.stdout:
             self.process.stdout.close()
 
