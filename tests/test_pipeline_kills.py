@@ -48,7 +48,10 @@ class Pump:
 
     def ended(self) -> None:
         """By a kill, not by a fault of its own."""
-        assert self.process.wait(180) == -signal.SIGKILL
+        try:
+            assert self.process.wait(180) == -signal.SIGKILL
+        finally:
+            self.process.kill()  # else it would outlive a test that fails
         if self.process.stdout:
             self.process.stdout.close()
 
