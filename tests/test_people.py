@@ -49,6 +49,22 @@ def test_who_was_never_linked_is_alone(state: SqliteState) -> None:
     assert people.drain(W) == Changes([], False, frozenset())
 
 
+def test_what_failed_is_made_good_by_the_next_block_whoever_it_names(
+    state: SqliteState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who are known to be linked are not named again."""
+    people = People(state)
+    with monkeypatch.context() as failing, pytest.raises(MemoryError):
+        failing.setattr(circles.Circles, "add", _no_memory)
+        put(state, people, link("email:a", "phone:1"))
+    people.note([])
+    assert people.connected(W, "phone:1") == ("email:a", "phone:1")
+
+
+def _no_memory(self: object, links: object) -> None:
+    raise MemoryError
+
+
 def test_links_connect_in_their_workspace_alone_and_outlive_a_restart(state: SqliteState) -> None:
     people = People(state)
     put(state, people, link("email:a", "phone:1"), link("email:b", "phone:1"), link("email:z", "phone:9"))

@@ -96,3 +96,8 @@ def test_the_familiar_are_forgotten_when_they_are_many(monkeypatch: pytest.Monke
         assert len(told(known, [[f"email:{person}", "phone:1"]])) == 1
     assert [len(told(known, [[f"email:{person}", "phone:1"]])) for person in "ef"] == [0, 0]
     assert len(told(known, [["email:a", "phone:1"]])) == 1
+
+
+def test_long_names_are_told_each_time_they_fill_no_memory() -> None:
+    known, named = Familiar(), [["email:" + "a" * familiar.LONGEST, "phone:1"]]
+    assert told(known, named) == told(known, named) != set()

@@ -97,13 +97,16 @@ class People:
         for name, named in by_workspace.items():
             with self._changing:
                 if name in self._torn:
-                    self._again(name)
                     continue
                 try:
                     self._of(name).circles.add(named)
                 except BaseException:
                     self._torn.add(name)
                     raise
+        if self._torn:  # whoever is known to be linked is told no more: nothing else would make it good
+            with self._changing:
+                for name in tuple(self._torn):
+                    self._again(name)
 
     def connected(self, workspace: str, identity: str) -> tuple[str, ...]:
         """All identities of this one's profile, itself included, sorted."""

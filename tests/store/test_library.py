@@ -12,17 +12,26 @@ MAPS = """\
 7f8a53e00000-7f8a5ce57000 r--p 00000000 fe:00 1 /x/chdb/_chdb.abi3.so
 Size:             147804 kB
 Anonymous:             0 kB
+Swap:                  0 kB
 VmFlags: rd mr mw me sd
 7f8a5ce57000-7f8a74429000 r-xp 09056000 fe:00 1 /x/chdb/_chdb.abi3.so
 Anonymous:             0 kB
+Swap:                  0 kB
 7f8a74429000-7f8a74f57000 r--p 20627000 fe:00 1 /x/chdb/_chdb.abi3.so
 Anonymous:         11428 kB
+Swap:                  0 kB
+7f8a74f51000-7f8a74f57000 r--p 2114e000 fe:00 1 /x/chdb/_chdb.abi3.so
+Anonymous:             0 kB
+Swap:                 24 kB
 7f8a74f57000-7f8a74fa0000 rw-p 21154000 fe:00 1 /x/chdb/_chdb.abi3.so
 Anonymous:             0 kB
+Swap:                  0 kB
 7f8a760c6000-7f8a760d5000 rw-p 00000000 00:00 0
 Anonymous:             0 kB
+Swap:                  0 kB
 7f8a760d5000-7f8a760d6000 r-xp 00000000 fe:00 2 /x/libc.so.6
 Anonymous:             0 kB
+Swap:                  0 kB
 """
 AGAIN = """
 import sys

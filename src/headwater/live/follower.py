@@ -185,6 +185,7 @@ class Follower:
             return
         _logger.warning("the clock was set back by %d s: cohorts are made anew as of now", ahead // 1000)
         self._now = moment
+        self._as_of = min(self._as_of, moment)
         for workspace in self._spaces:
             self._rebuild(workspace, "clock")
 

@@ -85,8 +85,8 @@ class GroupCommit:
         self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
         self._gathered: list[_Waiting] = []
         """Handed in, and not yet to the writer."""
-        self._gathers: asyncio.AbstractEventLoop | None = None
-        """The loop that will look at what was gathered, or has done so last while the writer was busy."""
+        self._gathers: set[asyncio.AbstractEventLoop] = set()
+        """Loops that will look at what was gathered, or have done so while the writer was busy."""
         self._busy = False
         """Whether the writer has a group."""
         self._rolling: float | None = None
@@ -114,8 +114,8 @@ class GroupCommit:
                 return future
             self._gathered.append(waiting)
             loop = future.get_loop()
-            if self._gathers is not loop:
-                self._gathers = loop
+            if loop not in self._gathers:
+                self._gathers.add(loop)
                 loop.call_soon(self._hand_over)
         return future
 
@@ -144,11 +144,11 @@ class GroupCommit:
 
     def close(self) -> None:
         with self._gate:
-            first, self._closing = not self._closing, True
-        if first:
-            while self._gathered:
-                self._put()
-            self._queue.put(None)
+            if not self._closing:
+                self._closing = True
+                while self._gathered:
+                    self._put()
+                self._queue.put(None)
         self._thread.join()
         claimed, self._claimed = self._claimed, None
         if claimed:
@@ -172,7 +172,7 @@ class GroupCommit:
         """In the loop's thread: what was gathered, if the writer is free; else whoever hears of its commit does it."""
         with self._gate:
             if not self._busy:
-                self._gathers = None
+                self._gathers.clear()
                 if self._gathered:
                     self._put()
 
@@ -183,7 +183,9 @@ class GroupCommit:
 
     def _run(self) -> None:
         while (group := self._queue.get()) is not None:
-            if group:
+            if group and self._why:  # the log was closed while it could not be written
+                self._settle(group, self._refusal())
+            elif group:
                 self._commit(group)
             if self._why:
                 self._recover()
@@ -255,8 +257,7 @@ class GroupCommit:
         loops = {future.get_loop() for future in futures}
         with self._gate:
             self._busy = False
-            if self._gathers is not None:
-                loops.add(self._gathers)
+            loops |= self._gathers
         for loop in loops:
             try:
                 loop.call_soon_threadsafe(self._settled, loop, futures, refusal)

@@ -7,7 +7,9 @@ from headwater.state.base import Link
 from headwater.store.rows import Times, links_between, note
 
 REMEMBERED = 50_000
-"""What is remembered so that an event which names it again is passed over; up to twice as much is held."""
+"""What is remembered so that an event which names it again is passed over; up to twice as much is held, and a block."""
+LONGEST = 512
+"""Bytes of identities that are remembered: names that somebody made long are not to fill the memory."""
 
 
 class Familiar:
@@ -38,10 +40,10 @@ class Familiar:
         """What was told last is durable."""
         if self._changes is None:
             return  # it would be forgotten the next time
-        self._young.update(self._fresh)
-        self._fresh = {}
-        if len(self._young) > REMEMBERED:
+        if len(self._young) + len(self._fresh) > REMEMBERED:
             self._young, self._old = {}, self._young
+        self._young.update({named: ms for named, ms in self._fresh.items() if len(named[1]) <= LONGEST})
+        self._fresh = {}
 
     def forget(self) -> None:
         self._young, self._old = {}, {}

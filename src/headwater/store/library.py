@@ -24,11 +24,13 @@ def give_back(maps: Path = Path("/proc/self/smaps")) -> int:
 def _clean(maps: str) -> Iterator[tuple[int, int]]:
     """Address ranges of the library that nobody can write to and nobody has: they are as they are in the file. What
     was relocated is not, and would be lost."""
-    span, is_ours = "", False
+    span, is_ours, is_clean = "", False, False
     for line in maps.splitlines():
         words = line.split()
         if "-" in words[0]:
             span, is_ours = words[0], line.endswith(_LIBRARY) and "w" not in words[1]
-        elif is_ours and words[:2] == ["Anonymous:", "0"]:
+        elif words[0] == "Anonymous:":
+            is_clean = words[1] == "0"
+        elif is_ours and is_clean and words[:2] == ["Swap:", "0"]:  # what was swapped out is not counted before
             begin, end = span.split("-")
             yield int(begin, 16), int(end, 16)

@@ -39,5 +39,9 @@ class _Feeder(threading.Thread):
 
     def run(self) -> None:
         with os.fdopen(self._fd, "wb", buffering=0) as pipe, suppress(BrokenPipeError):
-            while self.left:
-                self.left = self.left[pipe.write(self.left) :]  # all of it, unless a signal cuts it short
+            try:
+                while self.left:
+                    self.left = self.left[pipe.write(self.left) :]  # all of it, unless a signal cuts it short
+            except OSError:
+                pipe.write(b"[")  # an end between two lines would pass for the end of all
+                raise
