@@ -170,11 +170,18 @@ def test_what_is_larger_than_any_request_is_refused_at_once() -> None:
 
 
 def test_a_wrong_key_loses_nothing() -> None:
-    fake = FakeHeadwater()
-    fake.fail(401, 2)
-    with client(fake, QUICK) as sender:
+    right = threading.Event()
+
+    class Wrong(FakeHeadwater):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            if not right.is_set():
+                self.fail(401)
+            return super().handle_request(request)
+
+    with client(Wrong(), QUICK) as sender:
         sender.track(visit())
         until(lambda: sender.figures().problem == "HTTP 401")
+        right.set()
         assert sender.flush(30) and sender.figures().delivered == 1 and sender.figures().problem == ""
 
 
