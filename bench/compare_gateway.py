@@ -22,6 +22,7 @@ import load
 import machine
 import profile_gateway
 from listening import listener
+from options import gateway_alone
 from servers import unbound
 
 HERE = Path(__file__).resolve().parent.parent
@@ -91,15 +92,10 @@ def compare(kind: bodies.Kind, directory: Path, options: argparse.Namespace) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = gateway_alone(__doc__, seconds=2)
     parser.add_argument("other", type=Path, help="the checkout that this one is held against")
     parser.add_argument("--kind", action="append", choices=[kind.name for kind in bodies.KINDS])
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--events", type=int, default=100_000, help="different ones of each form")
-    parser.add_argument("--dir", type=Path, help="where the gateways keep their data")
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         return gateway(options.child)

@@ -13,7 +13,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,13 +151,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
 
 def main() -> None:
     options = parsed(sys.argv[1:])
-    if options.source:
-        results = json.loads(options.source.read_text())
-    else:
-        began = time.monotonic()
-        results = report.rounded(measured(options))
-        results["minutes"] = round((time.monotonic() - began) / 60, 1)
-        report.write(results, options.json)
+    results = report.kept_or_taken(options, lambda: measured(options))
     report.tell(results, flat_report.TABLES, PAGE, KEPT, options.write_docs)
     if options.write_docs:
         plots.draw_flat(results, PAGE.with_suffix(""))

@@ -4,6 +4,18 @@ import argparse
 from pathlib import Path
 
 
+def gateway_alone(doc: str | None, seconds: float) -> argparse.ArgumentParser:
+    """Of benches that put a gateway without an engine under load, in a process of its own."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--seconds", type=float, default=seconds)
+    add("--connections", type=int, default=32)
+    add("--events", type=int, default=100_000, help="different ones of each form")
+    add("--dir", type=Path, help="where the gateways keep their data")
+    add("--child", type=Path, help=argparse.SUPPRESS)
+    return parser
+
+
 def racing(doc: str | None, page: Path, last: Path, turns: int) -> argparse.ArgumentParser:
     """`page`: whose tables it renews; `last`: where its figures go unless told otherwise; `turns`: unless told."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)

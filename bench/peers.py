@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import sysconfig
+from abc import ABC, abstractmethod
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -37,7 +38,7 @@ jetstream { store_dir: "%s", sync_interval: always }
 """
 
 
-class Peer(Server):
+class Peer(Server, ABC):
     """A script of bench/ and, by role, the processes of the store behind it, with all that come from them."""
 
     def __init__(self, name: str, script: str, directory: Path, address: str, **stores: int) -> None:
@@ -84,9 +85,9 @@ class Peer(Server):
     def stop_store(self) -> None:
         """Ends what runs behind it. Idempotent."""
 
+    @abstractmethod
     def rows(self) -> int:
         """Events in the store, of the running peer."""
-        raise NotImplementedError
 
     def finish(self, seconds: float) -> dict[str, Any]:
         rows = self.rows()

@@ -27,13 +27,11 @@ import bodies
 import load
 import report
 from listening import listener
+from options import gateway_alone
 from servers import unbound
 
 WARM_UP = 500
 """Requests that are not counted."""
-
-STEPS = {"_is_ordinary": "resolve", "_all_fit": "validate"}
-"""Of `Intake`, which of an ordinary request runs no others."""
 
 
 class Clocks:
@@ -106,6 +104,7 @@ def everywhere(function: Callable[..., Any], instead: Callable[..., Any]) -> Non
 def gateway(directory: Path) -> None:
     """The child: a gateway with clocks. Prints its port, and when it is told to end, what they say."""
     sock = listener()
+    from headwater import ordinary
     from headwater.config import Settings
     from headwater.dialects import DIALECTS
     from headwater.intake import Intake
@@ -118,8 +117,9 @@ def gateway(directory: Path) -> None:
     for kind in {type(dialect) for dialect in DIALECTS}:
         kind.decode = clocks.counting(clocks.around("decode", kind.decode))  # type: ignore[method-assign]
         kind.encode = clocks.around("encode the answer", kind.encode)  # type: ignore[method-assign]
-    for step, name in STEPS.items():
-        setattr(Intake, step, clocks.around(f"intake: {name}", getattr(Intake, step)))
+    # Of an ordinary request the intake runs no other steps.
+    everywhere(ordinary.decide, clocks.around("intake: resolve", ordinary.decide))
+    everywhere(ordinary._all_fit, clocks.around("intake: validate", ordinary._all_fit))
     Intake.receive = clocks.around_coroutine("intake: quota, lane, ids, lines", Intake.receive)  # type: ignore[method-assign]
     FilesAppender.append = clocks.around("log: hand in", FilesAppender.append)  # type: ignore[method-assign]
     everywhere(record.encode, clocks.around("log: encode the record", record.encode))
@@ -180,13 +180,8 @@ def table_of(profiles: dict[str, dict[str, Any]]) -> report.Table:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=8)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--events", type=int, default=100_000, help="different ones of each form")
-    parser.add_argument("--dir", type=Path, help="where the gateways keep their data")
+    parser = gateway_alone(__doc__, seconds=8)
     parser.add_argument("--write-docs", action="store_true", help=f"renew the table in {report.PAGE.name}")
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         return gateway(options.child)

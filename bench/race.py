@@ -10,7 +10,6 @@ can be queried. docs/performance.md says what each figure means.
 """
 
 import argparse
-import json
 import signal
 import sys
 import tempfile
@@ -334,13 +333,7 @@ def measured(options: argparse.Namespace, console: Console) -> Figures:
 def main() -> None:
     options = parsed(sys.argv[1:])
     console = Console(stderr=True)
-    if options.source:
-        results = json.loads(options.source.read_text())
-    else:
-        began = time.monotonic()
-        results = report.rounded(measured(options, console))
-        results["minutes"] = round((time.monotonic() - began) / 60, 1)
-        report.write(results, options.json)
+    results = report.kept_or_taken(options, lambda: measured(options, console))
     report.tell(results, race_report.TABLES, PAGE, KEPT, options.write_docs)
     if options.write_docs:
         plots.draw(results, PAGE.with_suffix(""))

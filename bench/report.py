@@ -1,7 +1,9 @@
 """What a bench measured, as tables: on the terminal, and between the markers of its page."""
 
+import argparse
 import json
 import re
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +57,18 @@ def tell(
             write(results, keep)
         for table in made:
             renew(page, table)
+
+
+def kept_or_taken(options: argparse.Namespace, measure: Callable[[], Figures]) -> Figures:
+    """What the file that `--from` names holds; else what is measured now, with its minutes: `--json` then holds it."""
+    if options.source:
+        kept: Figures = json.loads(options.source.read_text())
+        return kept
+    began = time.monotonic()
+    results: Figures = rounded(measure())
+    results["minutes"] = round((time.monotonic() - began) / 60, 1)
+    write(results, options.json)
+    return results
 
 
 def rounded(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +12,9 @@ from hypothesis import settings
 import figures
 import services
 from harness import Server, Workspace, running
+from headwater.store.base import Store
+from headwater.store.clickhouse import ChdbStore
+from headwater.store.server import ServerStore
 from realclickhouse import CLICKHOUSE_URL, RealClickHouse
 
 # A machine that is busy is no fault; examples that hang are ended by the test's own timeout.
@@ -56,6 +59,16 @@ def clickhouse() -> Iterator[services.ClickHouse | RealClickHouse]:
         return
     with services.started(services.ClickHouse()) as server:
         yield server
+
+
+@pytest.fixture(params=["chdb", pytest.param("server", marks=pytest.mark.cluster)])
+def opened(request: pytest.FixtureRequest) -> Callable[[Path], Store]:
+    """Opens the store of a path: each adapter's, past one machine by the path's name."""
+    if request.param == "chdb":
+        return ChdbStore
+    server: services.ClickHouse = request.getfixturevalue("clickhouse")
+    database = f"test_{uuid4().hex[:12]}"
+    return lambda path: ServerStore(server.url(f"{database}_{path.name}"))
 
 
 @pytest.fixture(scope="session")

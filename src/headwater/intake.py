@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from headwater import clock
+from headwater import clock, ordinary
 from headwater.catalog.base import Catalog
 from headwater.claims.base import Hold
 from headwater.config import Windows
@@ -128,35 +128,15 @@ class Intake:
         return draft.faults
 
     def _is_ordinary(self, draft: Draft) -> bool:
-        """Whether no step has anything to say: each event just names an active signal, asks for no version, fits, and
-        measures nothing. Then all is decided here, signal by signal; else nothing is, and the steps look at each."""
+        """Whether no step has anything to say: then all that they would decide is decided."""
         if draft.faults:
             return False
         events: Sequence[Event] = draft.events  # type: ignore[assignment]  # all were read: there is no fault
-        known, groups = self._catalog.signals_of(draft.workspace), _by_slug(events)
-        signals: dict[str, Signal | None] = {slug: known.get(slug) for slug in groups}
-        for slug, signal in signals.items():
-            if signal is None or not signal.active or signal.draft or signal.value is not None:
-                return False
-            if not self._all_fit(signal, groups[slug]):
-                return False
-        for slug, signal in signals.items():
-            assert signal is not None
-            id_, version = signal.id, signal.latest
-            for event in groups[slug]:
-                event.signal_id = id_
-                event.schema_version = version
-        draft.signals = _in_order(events, signals)
-        draft.may_be_limited = any(signal is None or signal.rate_limit is not None for signal in signals.values())
-        return True
-
-    def _all_fit(self, signal: Signal, events: Sequence[Event]) -> bool:
-        """False says nothing about any of them."""
-        if {event.schema_version for event in events} != {None}:
+        decided = ordinary.decide(events, self._catalog.signals_of(draft.workspace), self._catalog.validator)
+        if decided is None:
             return False
-        if signal.latest is None:
-            return True
-        return self._catalog.validator(signal.id, signal.latest).all_ok([event.data for event in events])
+        draft.signals, draft.may_be_limited = [*decided.signals], decided.may_be_limited
+        return True
 
     # --- the steps -------------------------------------------------------------------------------------------------
 
@@ -245,10 +225,8 @@ class Intake:
                 draft.workspace, draft.dialect, draft.events, draft.signals, order.hold
             )
         rest = _only(draft, sorted_.rest) if sorted_ else draft
-        wants, whole = (
-            wants_of(rest.signals) if draft.may_be_limited else {},
-            draft.dialect.limits_whole and not order.lenient,
-        )
+        wants = wants_of(rest.signals) if draft.may_be_limited else {}
+        whole = draft.dialect.limits_whole and not order.lenient
         window = self._quotas.window(draft.received_ms)
         grants = await self._quotas.grant(wants, window, whole) if wants else {}
         limits = limits_of(wants, grants, window) if wants else None
@@ -336,24 +314,6 @@ def _draft(workspace: str, dialect: Dialect, request: Request) -> Draft:
 def _unknown(draft: Draft, index: int, event: Event) -> Fault:
     text = f"is not a known event: '{cut(event.signal, 100)}'"
     return Fault(index, (draft.dialect.signal_field,), "unknown_signal", text)
-
-
-def _by_slug(events: Sequence[Event]) -> Mapping[str, Sequence[Event]]:
-    """The events that name each signal; most requests name one."""
-    slugs = {event.signal for event in events}
-    if len(slugs) == 1:
-        return {slugs.pop(): events}
-    found: dict[str, list[Event]] = {slug: [] for slug in slugs}
-    for event in events:
-        found[event.signal].append(event)
-    return found
-
-
-def _in_order(events: Sequence[Event], signals: Mapping[str, Signal | None]) -> list[Signal | None]:
-    """Each event's signal."""
-    if len(signals) == 1:
-        return [*signals.values()] * len(events)
-    return [signals[event.signal] for event in events]
 
 
 def _by_schema(draft: Draft) -> dict[tuple[str, int], list[int]]:

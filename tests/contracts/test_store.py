@@ -7,12 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import pytest
 
-import services
 from blocks import WORKSPACE, batch_of_rows, block_of
 from headwater.clock import HOUR_MS
 from headwater.errors import StartError
@@ -25,16 +24,7 @@ from headwater.store.server import REPLACED_SECONDS, ServerStore
 
 NOVEMBER, DECEMBER = 1_795_000_000_000, 1_797_000_000_000
 
-Adapter = Callable[[Path], Store]
-
-
-@pytest.fixture(params=["chdb", pytest.param("server", marks=pytest.mark.cluster)])
-def opened(request: pytest.FixtureRequest) -> Adapter:
-    if request.param == "chdb":
-        return ChdbStore
-    server: services.ClickHouse = request.getfixturevalue("clickhouse")
-    database = f"test_{uuid4().hex[:12]}"
-    return lambda path: ServerStore(server.url(f"{database}_{path.name}"))
+Opened = Callable[[Path], Store]
 
 
 def told(store: Store, statement: str) -> str:
@@ -53,7 +43,7 @@ def embedded(store: Store) -> None:
 
 
 @pytest.fixture
-def store(opened: Adapter, tmp_path: Path) -> Iterator[Store]:
+def store(opened: Opened, tmp_path: Path) -> Iterator[Store]:
     store = opened(tmp_path / "store")
     yield store
     store.close()
@@ -241,7 +231,7 @@ def test_a_month_of_a_block_is_one_part(store: Store, size: int) -> None:
     assert told(store, parts) == "202611\t50000\n202612\t50000\n"
 
 
-def test_rows_outlive_the_process_and_migrations_run_once(opened: Adapter, tmp_path: Path) -> None:
+def test_rows_outlive_the_process_and_migrations_run_once(opened: Opened, tmp_path: Path) -> None:
     for number in range(1, 4):
         store = opened(tmp_path / "store")
         store.insert(block_of([batch_at(NOVEMBER)], number))
@@ -445,7 +435,7 @@ def test_what_a_disk_spoiled_of_a_deletion_is_deleted_again(store: Store, tmp_pa
     assert store.counts(Lane.REALTIME, 1) == {202611: 80}
 
 
-def test_after_a_crash_in_the_middle_of_a_purge_replaced_parts_stay_again(opened: Adapter, tmp_path: Path) -> None:
+def test_after_a_crash_in_the_middle_of_a_purge_replaced_parts_stay_again(opened: Opened, tmp_path: Path) -> None:
     first = opened(tmp_path / "store")
     told(first, "ALTER TABLE events MODIFY SETTING old_parts_lifetime = 0")
     first.close()

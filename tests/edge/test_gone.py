@@ -15,7 +15,8 @@ import uvloop
 from harness import until
 from headwater.dialects.base import Answer
 from headwater.web import patience
-from headwater.web.protocol import GuardedProtocol, Places, sweep
+from headwater.web.places import Places, sweep
+from headwater.web.protocol import GuardedProtocol
 from headwater.web.server import server
 
 

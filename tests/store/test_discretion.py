@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -18,7 +17,6 @@ from headwater.errors import UnavailableError
 from headwater.events import Lane
 from headwater.logs import LineFormatter
 from headwater.store.base import Block, Store
-from headwater.store.clickhouse import ChdbStore
 from headwater.store.discretion import discreet, unquoted
 from headwater.store.server import ServerStore
 from rig import Rig
@@ -29,15 +27,7 @@ ODD = b'["canary-mail@x.y", "o\'canary", "+15551234567", 3]\n'
 FAILING = ("toInt64(concat(text, 'x'))", "toDate(concat('x', text))", "toUUID(text)", "JSONExtract('{}', text)")
 """Of a parameter `text`."""
 
-Adapter = Callable[[Path], Store]
-
-
-@pytest.fixture(params=["chdb", pytest.param("server", marks=pytest.mark.cluster)])
-def opened(request: pytest.FixtureRequest) -> Adapter:
-    if request.param == "chdb":
-        return ChdbStore
-    server: services.ClickHouse = request.getfixturevalue("clickhouse")
-    return lambda path: ServerStore(server.url(f"test_{uuid4().hex[:12]}"))
+Opened = Callable[[Path], Store]
 
 
 def seen(error: BaseException) -> list[str]:
@@ -50,7 +40,7 @@ def seen(error: BaseException) -> list[str]:
     return [canary for canary in CANARIES for text in told if canary in text]
 
 
-def test_a_row_that_cannot_be_read_is_not_told(opened: Adapter, tmp_path: Path) -> None:
+def test_a_row_that_cannot_be_read_is_not_told(opened: Opened, tmp_path: Path) -> None:
     store = opened(tmp_path / "store")
     try:
         with pytest.raises(Exception, match="CANNOT_PARSE") as failed:
@@ -61,7 +51,7 @@ def test_a_row_that_cannot_be_read_is_not_told(opened: Adapter, tmp_path: Path) 
         store.close()
 
 
-def test_a_question_that_fails_is_not_told(opened: Adapter, tmp_path: Path) -> None:
+def test_a_question_that_fails_is_not_told(opened: Opened, tmp_path: Path) -> None:
     store = opened(tmp_path / "store")
     try:
         for expression, canary in product(FAILING, CANARIES):

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from headwater.web.body import cut
-from headwater.web.protocol import GuardedProtocol, Places
+from headwater.web.places import Places
+from headwater.web.protocol import GuardedProtocol
 from headwater.web.server import server
 
 

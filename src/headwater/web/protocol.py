@@ -1,14 +1,12 @@
 """uvicorn's HTTP protocol with what it lacks: a strict reading of the head, and bounds on what one connection may take.
 
 What is refused before the application sees it is answered here, in the shape the path's users expect, after what is
-still being answered, and the connection ends. Ages and speeds are looked at by one sweep over all connections now and
-then, so that a request pays nothing for them.
+still being answered, and the connection ends. Ages and speeds are looked at by one sweep over all connections
+(`places.sweep`), so that a request pays nothing for them.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import httptools
@@ -22,6 +20,7 @@ from headwater.web.answers import headers_of
 from headwater.web.body import ABORT
 from headwater.web.exchange import Direct, Exchange
 from headwater.web.framing import Headers
+from headwater.web.places import Places
 
 MAX_HEAD = 32 * 1024
 """Bytes of request line and headers."""
@@ -34,8 +33,6 @@ MAX_CHUNKING = 16 * 1024
 _IDLE, _HEAD, _BODY, _ENDING = range(4)
 """Where a connection's reading is: between requests, in a head, in a body, or over."""
 
-logger = logging.getLogger("headwater.protocol")
-
 
 class GuardedProtocol(HttpToolsProtocol):
     """One connection. `answer` turns (path, status, message) into an answer; the gateway sets it."""
@@ -45,7 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """What an answer to a request with these headers carries beside its own; CORS sets it."""
     direct: Direct | None = None
     """What is answered without ASGI; None where each request passes through an application that wants to see it."""
-    places: "Places"
+    places: Places
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -378,56 +375,3 @@ class _Outlet:
         self.write: Callable[[bytes], None] = transport.write
         self.is_closing = transport.is_closing
         self.close = end
-
-
-class Places:
-    """How many connections there may be; past that, those go that hold a place for nothing."""
-
-    _SHARE = 50
-    """Of the places, one in so many is made free at once: finding the oldest takes a look at all."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._credit = 0
-
-    def give(self, newcomer: GuardedProtocol, connections: set[Any]) -> bool:
-        """Whether the newcomer may stay."""
-        if len(connections) <= self._most:
-            return True
-        if not self._credit:
-            self._credit = self._free(newcomer, connections)
-        if not self._credit:
-            return False
-        self._credit -= 1
-        return True
-
-    def _free(self, newcomer: GuardedProtocol, connections: set[Any]) -> int:
-        spares = [(each.spare, each) for each in connections if each is not newcomer and each.spare is not None]
-        spares.sort(key=lambda pair: pair[0])
-        chosen = spares[: max(1, self._most // self._SHARE)]
-        for _, each in chosen:
-            each.cut()
-        if chosen:
-            logger.warning("%d connections: ended %d that were idle", len(connections), len(chosen))
-        return len(chosen)
-
-
-async def sweep(connections: set[Any]) -> None:
-    """Runs for as long as the server does."""
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(1)
-        for place, protocol in enumerate(list(connections)):
-            if place % 64 == 63:
-                await asyncio.sleep(0)  # ten thousand at once would keep the others waiting
-            if protocol.transport is not None:
-                _expire(protocol, loop.time())
-
-
-def _expire(protocol: GuardedProtocol, now: float) -> None:
-    try:
-        protocol.expire(now)
-    except Exception:  # one connection's must not end the watch over all others
-        logger.exception("a connection could not be looked at, and is cut")
-        with suppress(Exception):
-            protocol.cut()

@@ -32,7 +32,8 @@ from headwater.web.gateway import Gateway
 from headwater.web.ingest import Ingest
 from headwater.web.metrics import BoundsFigures, GatewayMetrics, QuotaFigures
 from headwater.web.origin import Origins
-from headwater.web.protocol import GuardedProtocol, Places, sweep
+from headwater.web.places import Places, sweep
+from headwater.web.protocol import GuardedProtocol
 from headwater.web.proxy import EngineProxy
 from headwater.web.server import connections, server
 from headwater.web.session import Sessions
