@@ -33,13 +33,16 @@ def until(probe: Callable[[], T | None], seconds: float = 30.0, what: str = "") 
 
 
 def group(leader: int) -> dict[int, list[str]]:
-    """The living processes of a process group, with their command lines (Linux)."""
+    """The living processes of a process group, with their command lines (Linux).
+
+    A killed process lives until its last thread is gone: files and locks are let go then, after the first has ended.
+    """
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 state, _, members = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
-                if int(members) == leader and state != "Z":
+                if int(members) == leader and (state != "Z" or len([*(entry / "task").iterdir()]) > 1):
                     found[int(entry.name)] = (entry / "cmdline").read_text().split("\0")[:-1]
             except (FileNotFoundError, ProcessLookupError):
                 continue

@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.client import HTTPException
@@ -22,6 +23,7 @@ from typer.testing import CliRunner
 
 from harness import Server, until
 from headwater.cli.main import app
+from headwater.locks import DirectoryLock
 from headwater.log.files import FilesAppender
 from headwater.store.clickhouse import ChdbStore
 from journey import load as loads
@@ -647,6 +649,20 @@ def test_an_engine_that_hangs_leaves_its_part_unchecked(tmp_path: Path) -> None:
         assert look(server.data_dir, "--quick").code == 0
     finally:
         server.kill_group()
+
+
+def test_an_engine_that_is_dying_is_waited_for(copy: Path) -> None:
+    """Killed, it has its lock until the kernel has all its memory back, and answers nothing."""
+    lock = DirectoryLock(copy / "engine.lock", 0)
+    dies = threading.Timer(1, lock.release)
+    dies.start()
+    try:
+        said = look(copy, "--quick")
+    finally:
+        dies.cancel()
+        lock.release()
+    assert (said.code, said.of("fault") | said.of("unchecked")) == (0, set()), said.text
+    assert "does not run" in said["engine"]
 
 
 def test_a_gateway_alone_is_looked_at(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ def source(settings: Settings) -> Iterator[Source]:
     """A data directory for a backup. A running engine is asked to keep one moment until the block ends; whichever
     role does not run is kept from starting meanwhile. Raises BackupError, StartError."""
     with ExitStack() as stack:
-        serving = is_held(settings.data_dir / "serve.lock")
-        gateway = holder(stack, settings.data_dir / "gateway.lock", ROLE_STARTS if serving else 0)
-        engine = holder(stack, settings.data_dir / "engine.lock", ROLE_STARTS if serving else 0)
+        starts = ROLE_STARTS if is_held(settings.data_dir / "serve.lock") else 0
+        gateway = holder(stack, settings.data_dir / "gateway.lock", starts)
+        engine = holder(stack, settings.data_dir / "engine.lock", starts, settings.engine_socket)
         reader = FilesReader(settings.log_dir)
         stack.callback(reader.close)
         kept = None if engine is None else stack.enter_context(asking.moment(settings.engine_socket, keeping.PATH))

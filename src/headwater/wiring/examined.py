@@ -41,7 +41,7 @@ def examined(settings: Settings) -> Iterator[Patient]:
                 "headwater serve runs here, but its gateway does not: it is starting, or failing. See what it logs, "
                 "and run the doctor again, or stop headwater first"
             )
-        engine = holder(stack, settings.data_dir / "engine.lock")
+        engine = holder(stack, settings.data_dir / "engine.lock", listens=settings.engine_socket)
         runs = gateway is not None and engine is not None
         scratch = None if runs else stack.enter_context(scratch_in(settings.data_dir))
         for_catalog = scratch if gateway is None else None

@@ -1,5 +1,6 @@
 """Which roles run on a data directory; one that does not is kept from starting."""
 
+import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,25 +10,43 @@ from headwater.errors import LockedError, SettingsError
 from headwater.locks import DirectoryLock
 
 ROLE_STARTS = 10.0
-"""Seconds that a role under a supervisor may need to come back."""
+"""Seconds that a role may need to come back under a supervisor, to open its socket, or to die."""
+
+_POLL_SECONDS = 0.1
 
 
-def holder(stack: ExitStack, path: Path, seconds: float = 0) -> int | None:
+def holder(stack: ExitStack, path: Path, seconds: float = 0, listens: Path | None = None) -> int | None:
     """Takes a role's lock. When the role runs, its process; None when it does not, and will not for a while.
 
-    `seconds`: how long it may take to start.
+    `seconds`: how long it may take to start. `listens`: the socket of one that serves; a role that has the lock and
+    does not is starting or, killed, still giving its memory back, and gets its time for that.
     """
-    deadline = time.monotonic() + seconds
+    begun = time.monotonic()
     while True:
         try:
             lock = DirectoryLock(path, 0)
         except LockedError as error:
-            return error.holder
-        if time.monotonic() >= deadline:
+            if listens is None or _is_listening(listens) or time.monotonic() >= begun + ROLE_STARTS:
+                return error.holder
+            time.sleep(_POLL_SECONDS)
+            continue
+        if time.monotonic() >= begun + seconds:
             stack.enter_context(lock)
             return None
         lock.release()
-        time.sleep(0.1)
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_listening(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.settimeout(1)
+        try:
+            asking.connect(str(path))
+        except (TimeoutError, BlockingIOError):  # its queue is full: it hangs
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def check_not_moved(settings: Settings) -> None:
