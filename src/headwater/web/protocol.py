@@ -7,6 +7,7 @@ still being answered, and the connection ends. Ages and speeds are looked at by 
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httptools
@@ -21,12 +22,18 @@ from headwater.web.body import ABORT
 from headwater.web.exchange import Direct, Exchange
 from headwater.web.framing import Headers
 from headwater.web.places import Places
+from headwater.web.turns import Turns
 
 MAX_HEAD = 32 * 1024
 """Bytes of request line and headers."""
 MAX_HEADERS = 100
 MAX_PIPELINED = 100
 """Requests of one connection that wait for the one before: each takes kilobytes, and a read holds thousands."""
+CROWDED_READ = 4
+"""More heads than that where a read begins, and it is taken piece by piece: a request is read when it can be begun."""
+LOOKED_AT = 2048
+PIECE = 128
+"""Bytes, as above."""
 MAX_CHUNKING = 16 * 1024
 """Bytes of a chunked body that are no body (sizes, extensions, trailers), beside eight for each byte of it."""
 
@@ -43,6 +50,7 @@ class GuardedProtocol(HttpToolsProtocol):
     direct: Direct | None = None
     """What is answered without ASGI; None where each request passes through an application that wants to see it."""
     places: Places
+    turns = Turns()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -51,6 +59,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self._asked: Headers = []
         """The headers of the request that was read last; of one whose head is coming those that have come."""
+        self._unread = memoryview(b"")
+        """What was received and waits until no request does."""
         self._requests = 0
         self._owed = 0
         self._head = self._read = 0
@@ -70,12 +80,27 @@ class GuardedProtocol(HttpToolsProtocol):
             self._running.disconnected = True
             self._running.message_event.set()
         self.pipeline.clear()
+        self._unread = memoryview(b"")
         self._outlet.write = _nowhere
         super().connection_lost(exc)
 
     # --- reading -------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
+        if self._unread:
+            self._unread = memoryview(bytes(self._unread) + data)
+        elif data.count(b"\r\n\r\n", 0, LOOKED_AT) > CROWDED_READ:
+            self._unread = memoryview(data)
+            self._read_on()
+        else:
+            self._feed(data)
+
+    def _read_on(self) -> None:
+        while self._unread and not self.pipeline and self._phase != _ENDING:
+            piece, self._unread = bytes(self._unread[:PIECE]), self._unread[PIECE:]
+            self._feed(piece)
+
+    def _feed(self, data: bytes) -> None:
         phase, requests = self._phase, self._requests
         if phase == _ENDING or self._last_word is not None:
             return
@@ -206,7 +231,7 @@ class GuardedProtocol(HttpToolsProtocol):
         head = framing.without_upgrade(old.get_method(), self.url, old.get_http_version(), self.headers)
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.data_received(head + rest)
+        self._feed(head + rest)
 
     def _refuse(self, status: int, message: str = "") -> None:
         """From within the parser's callbacks: ends the parsing; `data_received` answers."""
@@ -216,7 +241,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._running = cycle
         if not isinstance(cycle, Exchange):
-            super()._start_asgi_task(cycle, app)
+            self.turns.take(self.loop, partial(super()._start_asgi_task, cycle, app))
             return
         task = self.loop.create_task(cycle.run())
         self.tasks.add(task)
@@ -234,6 +259,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+            self._read_on()
         elif self._last_word is not None:
             self._close_with(self._last_word)
         elif self._phase == _IDLE:

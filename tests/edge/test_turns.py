@@ -1,0 +1,83 @@
+"""Many who ask beside one who sends: each gets its answer, and whoever sends waits for few of the others."""
+
+import os
+import re
+import select
+import signal
+import socket
+from contextlib import ExitStack
+
+from edge.steady import PATH
+from harness import Server
+from wire.client import raw, receive
+
+CROWD = 200
+REFUSED = 400
+"""Of the ingest request that is asked about: so that no disk has a part in how long its answer takes."""
+
+LAST = b"GET /livez HTTP/1.1\r\nHost: headwater\r\nConnection: close\r\n\r\n"
+
+
+def asking(path: str, id_: int = 0) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: headwater\r\nX-Request-Id: asked-{id_}\r\n\r\n".encode()
+
+
+def sending(server: Server, body: bytes = b"{}") -> bytes:
+    key = f"Authorization: Bearer {server.key}\r\nContent-Length: {len(body)}\r\n"
+    return f"POST {PATH} HTTP/1.1\r\nHost: headwater\r\n{key}\r\n".encode() + body
+
+
+def test_who_sends_waits_for_few_of_those_who_ask(attacked: Server) -> None:
+    """All that was asked and sent while the gateway stood still is there at once when it goes on."""
+    gateway = attacked.pids()["gateway"]
+    address = ("127.0.0.1", attacked.port)
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(socket.create_connection(address, 30)) for _ in range(CROWD)]
+        sender = stack.enter_context(socket.create_connection(address, 30))
+        for connection in (*crowd, sender):
+            connection.sendall(asking("/livez"))
+            assert receive(connection).status == 200
+        os.kill(gateway, signal.SIGSTOP)
+        for connection in crowd:
+            connection.sendall(asking("/openapi.json"))
+        sender.sendall(sending(attacked))
+        os.kill(gateway, signal.SIGCONT)
+        assert receive(sender).status == REFUSED
+        answered, _, _ = select.select(crowd, [], [], 0)
+        assert len(answered) < CROWD / 2, "it waited until most of them had their answers"
+        for connection in crowd:
+            assert receive(connection).status == 200
+
+
+def test_any_number_in_one_read_is_answered_in_order(attacked: Server) -> None:
+    wanted = [str(number) for number in range(500)]
+    received = raw(attacked.url, b"".join(asking("/livez", number) for number in range(500)) + LAST)
+    assert re.findall(rb"HTTP/1\.1 (\d+) ", received) == [b"200"] * 501
+    assert re.findall(r"x-request-id: asked-(\d+)", received.decode()) == wanted
+
+
+def test_heads_and_bodies_of_all_sizes_in_one_read_are_told_apart(attacked: Server) -> None:
+    """Bodies that look like heads, chunks, an upgrade, and a fault as the last."""
+    body = b'{"events": []}' + b" " * 3_000 + b"\r\n\r\nGET / HTTP/1.1\r\n\r\n" * 9
+    key = f"Authorization: Bearer {attacked.key}\r\n"
+    chunks = b"".join(
+        b"%x\r\n%b\r\n" % (len(body[at : at + 100]), body[at : at + 100]) for at in range(0, len(body), 100)
+    )
+    chunked = f"POST {PATH} HTTP/1.1\r\nHost: headwater\r\n{key}Transfer-Encoding: chunked\r\n\r\n".encode()
+    upgrade = b"GET /livez HTTP/1.1\r\nHost: headwater\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    some = [asking("/livez")] * 6 + [
+        sending(attacked, body),
+        upgrade,
+        chunked + chunks + b"0\r\n\r\n",
+        asking("/livez"),
+    ]
+    received = raw(attacked.url, b"".join(some * 5) + b"GARBAGE\r\n\r\n")
+    answers = [b"200"] * 6 + [b"400", b"200", b"400", b"200"]
+    assert re.findall(rb"HTTP/1\.1 (\d+) ", received) == answers * 5 + [b"400"]
+
+
+def test_who_goes_before_his_answers_leaves_nothing(attacked: Server) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", attacked.port), 30) as connection:
+            connection.sendall(asking("/livez") * 300)
+    assert raw(attacked.url, LAST).startswith(b"HTTP/1.1 200 ")
