@@ -42,6 +42,9 @@ STOP_SECONDS = 30.0
 """How long the roles have, together, to end by themselves after the first signal."""
 
 _BACKLOG = 2048
+_UNSENT_BYTES = 128 * 1024
+"""What the kernel takes of an answer before it can send it. It would take megabytes for a client that reads nothing:
+memory that nobody counts, and seconds of copying when there are a thousand such clients."""
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.05
 
@@ -78,6 +81,8 @@ def _bind(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # not everywhere; every connection has it from its listener
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError:

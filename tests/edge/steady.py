@@ -1,6 +1,6 @@
 """A good client in a process of its own: sends batches at a steady rate on a few connections, and counts.
 
-As a script: URL KEY RATE; prints one JSON object when its standard input ends.
+As a script: URL KEY RATE; prints a line when it begins, and one JSON object when its standard input ends.
 """
 
 import asyncio
@@ -46,11 +46,12 @@ class Steady:
 
 @contextmanager
 def steady(url: str, key: str, rate: int) -> Iterator[Steady]:
-    """A good client for the time of the context, which ends with no failed request."""
+    """A good client for the time of the context, which ends with no failed request. It has its connections before."""
     running = Steady()
     command = [sys.executable, __file__, url, key, str(rate)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stdout is not None and process.stdout.readline(), "it cannot begin"
             yield running
             told, _ = process.communicate(timeout=120)
             running.outcome = Outcome(**json.loads(told))
@@ -74,8 +75,12 @@ async def _answer(reader: asyncio.StreamReader) -> str:
     return "" if head.startswith(b"HTTP/1.1 200 ") else repr(head + body)
 
 
-async def _lane(address: tuple[str, int], data: bytes, due: "asyncio.Queue[float | None]", found: Any) -> None:
-    reader, writer = await asyncio.open_connection(*address)
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Due = asyncio.Queue[float | None]
+
+
+async def _lane(address: tuple[str, int], line: Line, data: bytes, due: Due, found: Any) -> None:
+    reader, writer = line
     while (at := await due.get()) is not None:
         found["sent"] += 1
         try:
@@ -95,8 +100,10 @@ async def _main(url: str, key: str, rate: int) -> None:
     address = (parts.hostname or "", parts.port or 80)
     data = _request(parts.netloc, key)
     found: dict[str, Any] = {"sent": 0, "failures": [], "times": []}
-    due: asyncio.Queue[float | None] = asyncio.Queue()
-    lanes = [asyncio.create_task(_lane(address, data, due, found)) for _ in range(LANES)]
+    due: Due = asyncio.Queue()
+    lines = [await asyncio.open_connection(*address) for _ in range(LANES)]
+    lanes = [asyncio.create_task(_lane(address, line, data, due, found)) for line in lines]
+    print(flush=True)
     told = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     at = time.monotonic()
     while not told.done():

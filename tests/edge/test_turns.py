@@ -5,10 +5,14 @@ import re
 import select
 import signal
 import socket
+import time
 from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
 
 from edge.steady import PATH
-from harness import Server
+from harness import Server, until
 from wire.client import raw, receive
 
 CROWD = 200
@@ -27,17 +31,19 @@ def sending(server: Server, body: bytes = b"{}") -> bytes:
     return f"POST {PATH} HTTP/1.1\r\nHost: headwater\r\n{key}\r\n".encode() + body
 
 
-def test_who_sends_waits_for_few_of_those_who_ask(attacked: Server) -> None:
+@pytest.mark.parametrize("known", [True, False], ids=["on connections that are there", "on new ones"])
+def test_who_sends_waits_for_few_of_those_who_ask(attacked: Server, known: bool) -> None:
     """All that was asked and sent while the gateway stood still is there at once when it goes on."""
     gateway = attacked.pids()["gateway"]
     address = ("127.0.0.1", attacked.port)
     with ExitStack() as stack:
-        crowd = [stack.enter_context(socket.create_connection(address, 30)) for _ in range(CROWD)]
         sender = stack.enter_context(socket.create_connection(address, 30))
+        crowd = [stack.enter_context(socket.create_connection(address, 30)) for _ in range(CROWD * known)]
         for connection in (*crowd, sender):
             connection.sendall(asking("/livez"))
             assert receive(connection).status == 200
         os.kill(gateway, signal.SIGSTOP)
+        crowd = crowd or [stack.enter_context(socket.create_connection(address, 30)) for _ in range(CROWD)]
         for connection in crowd:
             connection.sendall(asking("/openapi.json"))
         sender.sendall(sending(attacked))
@@ -81,3 +87,21 @@ def test_who_goes_before_his_answers_leaves_nothing(attacked: Server) -> None:
         with socket.create_connection(("127.0.0.1", attacked.port), 30) as connection:
             connection.sendall(asking("/livez") * 300)
     assert raw(attacked.url, LAST).startswith(b"HTTP/1.1 200 ")
+
+
+def test_the_kernel_holds_little_for_who_does_not_read(attacked: Server) -> None:
+    """What it takes is memory that nobody counts, and time: megabytes a connection, were it left to it."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        connection.connect(("127.0.0.1", attacked.port))
+        connection.sendall(asking("/openapi.json") * 20)
+        port = f":{connection.getsockname()[1]:04X}"
+
+        def held() -> int:
+            """Bytes that the server's socket has and the client's has not, as the kernel tells."""
+            rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            return sum(int(row[4].split(":")[0], 16) for row in rows if row[2].endswith(port))
+
+        until(lambda: held() > 50_000, 20, "the answer begins")
+        time.sleep(1)  # in which it would grow to all of the 7 MB that fit
+        assert held() < 300_000

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from headwater.web.tls import Listener
+from headwater.web.listener import Listener
 
 _GRACE_SECONDS = 20
 _KEEP_ALIVE_SECONDS = 75
@@ -42,10 +42,7 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(each)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """uvicorn's own for given sockets, but that TLS has bounds."""
-        if self.config.ssl is None:
-            await super().startup(sockets)
-            return
+        """uvicorn's own for given sockets, but that connections are taken in our own way."""
         await self.lifespan.startup()
         make: Any = functools.partial(
             self.config.http_protocol_class,

@@ -2,83 +2,16 @@
 
 import asyncio
 import logging
-import socket
 import ssl
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from headwater.errors import StartError
 
-HANDSHAKE_SECONDS = 10.0
-"""From a connection's first moment until its handshake is done; as long as a request's head may take."""
-SHUTDOWN_SECONDS = 5.0
-"""How long a closed connection waits for the peer's own goodbye."""
-MOST_HANDSHAKES = 1000
-"""Handshakes at a time; each costs some 50 KiB. One more ends the oldest: good clients take milliseconds."""
 LOOK_SECONDS = 2.0
 """How often the files are looked at."""
 
-_PAUSE_SECONDS = 0.1
-"""Before the next try when no descriptor is left."""
-
 logger = logging.getLogger("headwater.tls")
-
-
-class Listener:
-    """Accepts connections and shakes hands, within bounds. It takes the place of asyncio's Server, which has none for
-    how many handshakes there are, and gives the memory of one that timed out not back (uvloop 0.23).
-
-    `make` makes the protocol of one connection. The socket is listening already.
-    """
-
-    def __init__(self, listener: socket.socket, make: Callable[[], asyncio.Protocol], context: ssl.SSLContext) -> None:
-        listener.setblocking(False)
-        self._listener = listener
-        self._make = make
-        self._context = context
-        self._shaking: dict[asyncio.Task[None], None] = {}
-        self._accepting = asyncio.create_task(self._accept())
-
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, _ = await loop.sock_accept(self._listener)
-            except OSError as error:
-                logger.warning("no connection can be accepted: %s", error)
-                await asyncio.sleep(_PAUSE_SECONDS)
-                continue
-            if len(self._shaking) >= MOST_HANDSHAKES:
-                next(iter(self._shaking)).cancel()
-                await asyncio.sleep(0)
-            task = asyncio.create_task(self._shake(connection))
-            self._shaking[task] = None
-            task.add_done_callback(self._shaking.pop)
-
-    async def _shake(self, connection: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(HANDSHAKE_SECONDS):
-                await loop.connect_accepted_socket(
-                    self._make,
-                    connection,
-                    ssl=self._context,
-                    ssl_handshake_timeout=2 * HANDSHAKE_SECONDS,
-                    ssl_shutdown_timeout=SHUTDOWN_SECONDS,
-                )
-        except BaseException as error:
-            connection.close()
-            if not isinstance(error, OSError):  # ssl.SSLError and TimeoutError are some: no TLS, nothing, or gone
-                raise
-
-    def close(self) -> None:
-        """Accepts no more, and ends what is no connection yet."""
-        for task in (self._accepting, *self._shaking):
-            task.cancel()
-
-    async def wait_closed(self) -> None:
-        await asyncio.gather(self._accepting, *self._shaking, return_exceptions=True)
 
 
 class Certificate:
