@@ -123,7 +123,7 @@ bench-cohorts: install
 	@.ci/services postgres || true
 	@exec $(BIN)/python bench/cohorts.py $(BENCH)
 
-# One store, filled to each size in build/flat, some 2 GB. BENCH='--quick' or '--write-docs' as above.
+# One store, filled to each size in build/flat, some 7 GB. BENCH='--quick' or '--write-docs' as above.
 bench-flat: install
 	@exec $(BIN)/python bench/flat.py $(BENCH)
 

@@ -6,6 +6,7 @@ import socket
 from contextlib import ExitStack
 from itertools import pairwise
 
+import pytest
 import uvloop
 
 from headwater.web.listener import AT_ONCE, Listener
@@ -63,5 +64,7 @@ def test_those_that_wait_are_taken_in_a_few_at_a_time() -> None:
     assert max(later - before for before, later in pairwise(counts)) <= 2 * AT_ONCE
 
 
-def test_nobody_is_lost_while_there_are_no_descriptors() -> None:
+def test_nobody_is_lost_while_there_are_no_descriptors(caplog: pytest.LogCaptureFixture) -> None:
     assert taken_in(Scarce())[-1] == CROWD
+    assert [record.message for record in caplog.records if "Too many open files" in record.message]
+    assert len(caplog.records) == 1, "once is enough"

@@ -38,6 +38,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._coming: dict[asyncio.Task[None], None] = {}
         self._paused: asyncio.TimerHandle | None = None
+        self._is_short = False
         self._begin()
 
     def _begin(self) -> None:
@@ -51,11 +52,17 @@ class Listener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                logger.warning("no connection can be accepted: %s", error)
-                self._loop.remove_reader(self._listener)
-                self._paused = self._loop.call_later(_PAUSE_SECONDS, self._begin)
+                self._pause(error)
                 return
+            self._is_short = False
             self._take(connection)
+
+    def _pause(self, error: OSError) -> None:
+        if not self._is_short:  # once for each time that it is short of something
+            logger.warning("no connection can be accepted: %s", error)
+        self._is_short = True
+        self._loop.remove_reader(self._listener)
+        self._paused = self._loop.call_later(_PAUSE_SECONDS, self._begin)
 
     def _take(self, connection: socket.socket) -> None:
         connection.setblocking(False)
