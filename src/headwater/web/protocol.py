@@ -37,6 +37,8 @@ PIECE = 128
 MAX_CHUNKING = 16 * 1024
 """Bytes of a chunked body that are no body (sizes, extensions, trailers), beside eight for each byte of it."""
 
+_P = ord("P")
+"""How what is sent begins, which is most of what comes and not looked at for this: at most MAX_PIPELINED are read."""
 _IDLE, _HEAD, _BODY, _ENDING = range(4)
 """Where a connection's reading is: between requests, in a head, in a body, or over."""
 
@@ -89,7 +91,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._unread:
             self._unread = memoryview(bytes(self._unread) + data)
-        elif data.count(b"\r\n\r\n", 0, LOOKED_AT) > CROWDED_READ:
+        elif self._phase == _IDLE and data[0] != _P and data.count(b"\r\n\r\n", 0, LOOKED_AT) > CROWDED_READ:
             self._unread = memoryview(data)
             self._read_on()
         else:
