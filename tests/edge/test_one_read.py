@@ -3,8 +3,10 @@
 import re
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from edge.memory import MEBIBYTE, growth_below
 from edge.steady import PATH
 from harness import Server, until
 from wire.client import raw
@@ -71,3 +73,25 @@ def test_the_kernel_holds_little_for_who_does_not_read(attacked: Server) -> None
         until(lambda: held() > 50_000, 20, "the answer begins")
         time.sleep(1)  # in which it would grow to all of the 7 MB that fit
         assert held() < 300_000
+
+
+def test_who_has_said_all_gets_an_answer(attacked: Server) -> None:
+    """As `nc -N` does: it asks, and closes its half at once."""
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", attacked.port), 30) as connection:
+            connection.sendall(asking("/livez"))
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_flood_behind_a_question_that_lasts_is_not_kept(attacked: Server) -> None:
+    gateway = attacked.pids()["gateway"]
+    stream = f"GET /v1/live HTTP/1.1\r\nHost: headwater\r\nAuthorization: Bearer {attacked.key}\r\n\r\n".encode()
+    with growth_below(gateway, 30 * MEBIBYTE), socket.create_connection(("127.0.0.1", attacked.port), 30) as connection:
+        connection.sendall(stream + asking("/livez") * 50)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        connection.settimeout(1)
+        with suppress(OSError):  # it is not read, or cut
+            for _ in range(100):
+                connection.sendall(asking("/livez") * 15_000)
+    assert raw(attacked.url, LAST).startswith(b"HTTP/1.1 200 ")

@@ -34,11 +34,14 @@ CROWDED_READ = 4
 LOOKED_AT = 2048
 PIECE = 128
 """Bytes, as above."""
+MAX_UNREAD = 512 * 1024
+"""Bytes of one connection that wait so: two reads."""
 MAX_CHUNKING = 16 * 1024
 """Bytes of a chunked body that are no body (sizes, extensions, trailers), beside eight for each byte of it."""
 
 _P = ord("P")
 """How what is sent begins, which is most of what comes and not looked at for this: at most MAX_PIPELINED are read."""
+_NOTHING = memoryview(b"")
 _IDLE, _HEAD, _BODY, _ENDING = range(4)
 """Where a connection's reading is: between requests, in a head, in a body, or over."""
 
@@ -61,7 +64,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self._asked: Headers = []
         """The headers of the request that was read last; of one whose head is coming those that have come."""
-        self._unread = memoryview(b"")
+        self._unread = _NOTHING
         """What was received and waits until no request does."""
         self._requests = 0
         self._owed = 0
@@ -82,25 +85,41 @@ class GuardedProtocol(HttpToolsProtocol):
             self._running.disconnected = True
             self._running.message_event.set()
         self.pipeline.clear()
-        self._unread = memoryview(b"")
+        self._unread = _NOTHING
         self._outlet.write = _nowhere
         super().connection_lost(exc)
 
     # --- reading -------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
+        if self._phase == _ENDING or self._last_word is not None:
+            return
         if self._unread:
-            self._unread = memoryview(bytes(self._unread) + data)
+            self._keep(data)
         elif self._phase == _IDLE and data[0] != _P and data.count(b"\r\n\r\n", 0, LOOKED_AT) > CROWDED_READ:
             self._unread = memoryview(data)
             self._read_on()
         else:
             self._feed(data)
 
+    def _keep(self, data: bytes) -> None:
+        """More has come although nothing is read: a request that waits for its body, or to be cut off, has it so."""
+        if len(self._unread) + len(data) > MAX_UNREAD:
+            self._unread = _NOTHING
+            self._reply(503)
+            return
+        self._unread = memoryview(bytes(self._unread) + data)
+        self.flow.pause_reading()
+
     def _read_on(self) -> None:
-        while self._unread and not self.pipeline and self._phase != _ENDING:
+        while self._unread and not self.pipeline:
+            if self._phase == _ENDING or self._last_word is not None:
+                self._unread = _NOTHING
+                return
             piece, self._unread = bytes(self._unread[:PIECE]), self._unread[PIECE:]
             self._feed(piece)
+        if self._unread:
+            self.flow.pause_reading()  # the request under way resumes it when it is answered
 
     def _feed(self, data: bytes) -> None:
         phase, requests = self._phase, self._requests
@@ -301,6 +320,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._phase == _ENDING:
             return
         self._phase = _ENDING
+        self._unread = _NOTHING
         self._since = self.loop.time()
         self._taken = False
         if self.transport.is_closing():
@@ -331,7 +351,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._phase == _ENDING:
             if age > patience.LINGER_SECONDS and self._taken:
                 self.transport.abort()
-        elif self.flow.read_paused:
+        elif self.flow.read_paused or self._unread:
             self._since = now  # it is us who do not read
             self._pace = None
         elif self._phase == _HEAD:
@@ -376,6 +396,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def cut(self) -> None:
         """Ends the connection at once, with all that it holds."""
         self._phase = _ENDING
+        self._unread = _NOTHING
         patience.cut(self.transport)
 
     @property

@@ -16,20 +16,26 @@ class Turns:
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
+        self._room = self.AT_ONCE
+        """How many more may begin at this look; nobody waits while there is room."""
         self._going = False
 
     def take(self, loop: asyncio.AbstractEventLoop, begin: Callable[[], None]) -> None:
-        """Calls `begin` when it is its turn, in the order in which they came."""
-        self._waiting.append(begin)
+        """Calls `begin` when it is its turn, in the order in which they came: at once, unless many come together."""
         if not self._going:
             self._going = True
             loop.call_soon(self._next, loop)
+        if self._room:
+            self._room -= 1
+            begin()
+        else:
+            self._waiting.append(begin)
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         now = [self._waiting.popleft() for _ in range(min(self.AT_ONCE, len(self._waiting)))]
-        if self._waiting:
+        self._room = self.AT_ONCE - len(now)
+        self._going = bool(now)
+        if self._going:
             loop.call_soon(self._next, loop)
-        else:
-            self._going = False
         for begin in now:
             begin()

@@ -29,6 +29,8 @@ def source(settings: Settings) -> Iterator[Source]:
         starts = ROLE_STARTS if is_held(settings.data_dir / "serve.lock") else 0
         gateway = holder(stack, settings.data_dir / "gateway.lock", starts)
         engine = holder(stack, settings.data_dir / "engine.lock", starts, settings.engine_socket)
+        if engine is None and gateway is not None:  # whoever had both locks may have ended while the one was waited for
+            gateway = holder(stack, settings.data_dir / "gateway.lock")
         reader = FilesReader(settings.log_dir)
         stack.callback(reader.close)
         kept = None if engine is None else stack.enter_context(asking.moment(settings.engine_socket, keeping.PATH))

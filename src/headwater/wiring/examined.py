@@ -42,6 +42,8 @@ def examined(settings: Settings) -> Iterator[Patient]:
                 "and run the doctor again, or stop headwater first"
             )
         engine = holder(stack, settings.data_dir / "engine.lock", listens=settings.engine_socket)
+        if engine is None and gateway is not None:  # whoever had both locks may have ended while the one was waited for
+            gateway = holder(stack, settings.data_dir / "gateway.lock")
         runs = gateway is not None and engine is not None
         scratch = None if runs else stack.enter_context(scratch_in(settings.data_dir))
         for_catalog = scratch if gateway is None else None

@@ -39,6 +39,7 @@ from headwater.web.server import connections, server
 from headwater.web.session import Sessions
 from headwater.web.tls import Certificate
 from headwater.web.traced import Traced
+from headwater.web.turns import Turns
 from headwater.wiring import alone, described
 from headwater.wiring.held import check_not_moved
 from headwater.wiring.parts import Parts
@@ -110,6 +111,7 @@ async def _serve_gateway(settings: Settings, sock_fd: int, parts: Parts) -> None
         GuardedProtocol.answer = staticmethod(gateway.refusal)
         GuardedProtocol.direct = _direct(ingest, settings)
         GuardedProtocol.places = Places(connections(settings.max_connections))
+        GuardedProtocol.turns = Turns()
         certificate = _certificate(settings)
         tls = certificate.context if certificate else None
         serving = server(_fronted(gateway, ingest, settings), tls, http=GuardedProtocol)
