@@ -96,11 +96,16 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if self._unread:
             self._keep(data)
-        elif self._phase == _IDLE and data[0] != _P and data.count(b"\r\n\r\n", 0, LOOKED_AT) > CROWDED_READ:
+        elif self._is_crowded(data):
             self._unread = memoryview(data)
             self._read_on()
         else:
             self._feed(data)
+
+    def _is_crowded(self, data: bytes) -> bool:
+        if self._phase == _BODY or (data[0] == _P and self._phase == _IDLE):
+            return False
+        return data.count(b"\r\n\r\n", 0, LOOKED_AT) > CROWDED_READ
 
     def _keep(self, data: bytes) -> None:
         """More has come although nothing is read: a request that waits for its body, or to be cut off, has it so."""
